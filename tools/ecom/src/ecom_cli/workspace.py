@@ -1,0 +1,141 @@
+"""The repository: its root, and what each member says about itself in its pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ecom_cli.errors import EcomError
+
+MEMBER_FOLDERS = ("packages", "libs", "tools")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of the workspace. `template` is None where there is no stack.
+
+    `aws_services` are the botocore models its zip keeps: empty means that there is no zip.
+    """
+
+    dist: str
+    folder: Path
+    version: str
+    template: Path | None = None
+    depends_on: tuple[str, ...] = ()
+    aws_services: tuple[str, ...] = ()
+    package: str | None = None
+
+    @property
+    def has_zip(self) -> bool:
+        return bool(self.aws_services)
+
+    @property
+    def source(self) -> Path:
+        """The folder of its import package, e.g. `packages/order-service/src/order_service`."""
+        if self.package is None:
+            raise EcomError(f"{self.dist} has no Python code.")
+        return self.folder / "src" / self.package
+
+    @property
+    def requirements(self) -> Path:
+        """Its hashed third-party pins, written by `ecom pins`."""
+        return self.folder / "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The root folder and its members, by dist name."""
+
+    root: Path
+    members: tuple[Member, ...]
+
+    @property
+    def state(self) -> Path:
+        """Git-ignored folder for builds, environments and the emulator's state."""
+        return self.root / ".ecom"
+
+    @property
+    def stacks(self) -> tuple[Member, ...]:
+        """The members with a stack, each after the stacks that it depends on.
+
+        Raises EcomError on a dependency that is unknown or goes round in a circle.
+        """
+        pending = {m.dist: m for m in self.members if m.template}
+        known = set(pending)
+        ordered: list[Member] = []
+        while pending:
+            ready = [m for m in pending.values() if not set(m.depends_on) & set(pending)]
+            for member in pending.values():
+                if unknown := sorted(set(member.depends_on) - known):
+                    raise EcomError(
+                        f"{member.dist} depends on {', '.join(unknown)}, which is not a stack.",
+                        f"Correct [tool.ecom] depends-on in {member.folder / 'pyproject.toml'}.",
+                    )
+            if not ready:
+                raise EcomError(f"Stacks depend on each other in a circle: {', '.join(sorted(pending))}.")
+            for member in sorted(ready, key=lambda m: m.dist):
+                ordered.append(member)
+                del pending[member.dist]
+        return tuple(ordered)
+
+    def member(self, name: str) -> Member:
+        """The member of this dist name; raises EcomError naming the ones that exist."""
+        for member in self.members:
+            if name == member.dist:
+                return member
+        raise EcomError(
+            f"There is no package {name!r} here.", f"There are: {', '.join(m.dist for m in self.members)}."
+        )
+
+
+def read_member(folder: Path) -> Member:
+    """Read one member's pyproject.toml. Raises EcomError naming the file and what is wrong in it."""
+    path = folder / "pyproject.toml"
+    try:
+        project: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        name, version = project["project"]["name"], project["project"]["version"]
+    except tomllib.TOMLDecodeError as error:
+        raise EcomError(f"{path} is not valid TOML: {error}") from error
+    except KeyError as error:
+        raise EcomError(f"{path} has no project.{error.args[0]}.") from error
+    deploy = project.get("tool", {}).get("ecom", {})
+    package = name.replace("-", "_")
+    return Member(
+        dist=name,
+        folder=folder,
+        version=version,
+        template=folder / deploy["template"] if "template" in deploy else None,
+        depends_on=tuple(deploy.get("depends-on", ())),
+        aws_services=tuple(deploy.get("aws-services", ())),
+        package=package if (folder / "src" / package).is_dir() else None,
+    )
+
+
+def find_root(start: Path) -> Path | None:
+    """The first folder at or above `start` whose pyproject.toml declares the workspace."""
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file() and "[tool.uv.workspace]" in file.read_text(encoding="utf-8"):
+            return folder
+    return None
+
+
+def load(root: Path) -> Workspace:
+    """The workspace in `root`, read anew."""
+    folders = [f for parent in MEMBER_FOLDERS for f in sorted((root / parent).glob("*/")) if f.is_dir()]
+    return Workspace(root, tuple(read_member(f) for f in folders if (f / "pyproject.toml").is_file()))
+
+
+@lru_cache(maxsize=1)
+def workspace() -> Workspace:
+    """The workspace that this tool is installed from (or that holds the current folder)."""
+    root = find_root(Path(__file__).resolve().parent) or find_root(Path.cwd().resolve())
+    if root is None:
+        raise EcomError(
+            "This is not inside the repository: no workspace pyproject.toml was found above.",
+            "Run the command from the repository, through ./ecom.",
+        )
+    return load(root)
