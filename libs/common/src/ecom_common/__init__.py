@@ -1,1 +1,1 @@
-"""What every service of the order system shares: facts, AWS clients, the queue worker. No domain knowledge."""
+"""What every service shares: facts, AWS clients, the queue worker. No domain knowledge."""

@@ -1,0 +1,105 @@
+"""What a function does with SQS messages it cannot finish: try later, or park with the reason."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ecom_common.errors import AwsError
+from ecom_common.facts import iso, utc_now
+from ecom_common.telemetry import count, log_failure, logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
+
+_BATCH = 10
+LONGEST_DELAY = 900
+"""Seconds. Enough tries spread over the half hour that most disturbances last."""
+
+
+def delay(attempt: int, base: int, jitter: Callable[[], float] = random.random) -> int:
+    """Whole seconds before a record that failed for the `attempt`-th time (1 is the first) comes again.
+
+    Doubles from `base` up to LONGEST_DELAY; the upper half is random, so that what failed together does not
+    return together.
+    """
+    full: int = min(LONGEST_DELAY, base * 2 ** min(attempt - 1, 20))
+    return round(full / 2 + jitter() * full / 2)
+
+
+class Queues:
+    """The two ways back: a later delivery, or the parking queue."""
+
+    def __init__(self, sqs: SQSClient, parking_url: str, retry_base_seconds: int) -> None:
+        self._sqs = sqs
+        self._parking_url = parking_url
+        self._base = retry_base_seconds
+
+    def park(self, record: SQSRecord, reason: str) -> None:
+        """Copy a message to the parking queue, with why it is there and where it comes from.
+
+        Raises an AwsError where that fails: the record must fail then, and the queue's own redrive keeps it.
+        """
+        notes = {
+            "reason": reason[:256],
+            "source": record.queue_url or record.event_source_arn,
+            "messageId": record.message_id,
+            "parkedAt": iso(utc_now()),
+        }
+        self._sqs.send_message(
+            QueueUrl=self._parking_url,
+            # SQS refuses an empty body; a message that came with one has nothing to lose.
+            MessageBody=record.body or "(empty)",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in notes.items()
+            },
+        )
+        count("ParkedMessages")
+        logger.error("message parked", extra={"reason": notes["reason"], "messageId": record.message_id})
+
+    def come_back_later(self, records: Sequence[SQSRecord]) -> None:
+        """Let failed records come again after a growing delay, not the queue's long visibility time-out.
+
+        That time-out must outlast six runs of the function; a failure that has already been noticed need
+        not wait so long. Where this call fails the time-out still brings the records back.
+        """
+        by_queue: dict[str, list[SQSRecord]] = {}
+        for record in records:
+            by_queue.setdefault(record.event_source_arn, []).append(record)
+        for arn, failed in by_queue.items():
+            for start in range(0, len(failed), _BATCH):
+                self._delay(self._url(arn), failed[start : start + _BATCH])
+
+    def _delay(self, url: str, records: Sequence[SQSRecord]) -> None:
+        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": record.receipt_handle,
+                "VisibilityTimeout": delay(receive_count(record), self._base),
+            }
+            for number, record in enumerate(records)
+        ]
+        try:
+            answer = self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+        except AwsError as error:
+            log_failure(error, "failed records keep the queue's visibility time-out", number=len(entries))
+            return
+        if refused := answer.get("Failed"):
+            codes = sorted({entry["Code"] for entry in refused})
+            logger.warning(
+                "failed records keep the queue's visibility time-out",
+                extra={"number": len(refused), "codes": codes},
+            )
+
+    def _url(self, arn: str) -> str:
+        """A queue's URL is its ARN in another order; asking SQS for it would be one more call."""
+        *_, account, name = arn.split(":")
+        return f"{self._sqs.meta.endpoint_url}/{account}/{name}"
+
+
+def receive_count(record: SQSRecord) -> int:
+    """How often SQS has handed this message out; 1 the first time."""
+    return int(record.attributes.approximate_receive_count or 1)
