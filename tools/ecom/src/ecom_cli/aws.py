@@ -171,7 +171,7 @@ def resolve_stage(
         )
     if name == LOCAL_STAGE and not emulator:
         raise EcomError(
-            "Stage local has an API that is open to all, so it exists on an emulator only, and none is running.",
+            "Stage local has an API that is open to all, so it exists on an emulator only. None is running.",
             "Start one with `./ecom up`, or name another stage: `--stage dev`.",
         )
     return Stage(name, _region(region, emulator, own), emulator, own_emulator=own is not None)

@@ -63,7 +63,9 @@ def with_constraints(pyproject: str, lines: list[str]) -> str:
     listed = "".join(f'    "{line}",\n' for line in lines)
     block = f"{BEGIN}\nconstraint-dependencies = [\n{listed}]\n{END}\n"
     if not _BLOCK.search(pyproject):
-        raise EcomError(f"The root pyproject.toml has no lines {BEGIN!r} and {END!r}.", "Put them into [tool.uv].")
+        raise EcomError(
+            f"The root pyproject.toml has no lines {BEGIN!r} and {END!r}.", "Put them into [tool.uv]."
+        )
     return _BLOCK.sub(lambda _: block, pyproject)
 
 

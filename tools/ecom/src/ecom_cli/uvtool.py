@@ -34,6 +34,7 @@ def uv(*arguments: str, cwd: Path | None = None) -> str:
     )
     if done.returncode:
         raise EcomError(
-            f"`uv {' '.join(arguments[:3])} …` failed.", done.stderr.strip() or f"It exited with {done.returncode}."
+            f"`uv {' '.join(arguments[:3])} …` failed.",
+            done.stderr.strip() or f"It exited with {done.returncode}.",
         )
     return done.stdout

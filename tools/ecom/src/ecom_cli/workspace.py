@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ class Member:
     """One member of the workspace. `template` is None where there is no stack.
 
     `aws_services` are the botocore models its zip keeps: empty means that there is no zip.
+    `requires` are the dist names of its run-time dependencies, without versions.
     """
 
     dist: str
@@ -26,6 +28,7 @@ class Member:
     template: Path | None = None
     depends_on: tuple[str, ...] = ()
     aws_services: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     package: str | None = None
 
     @property
@@ -81,6 +84,17 @@ class Workspace:
                 del pending[member.dist]
         return tuple(ordered)
 
+    def libraries(self, member: Member) -> tuple[Member, ...]:
+        """The members that this one imports, and the ones that those import."""
+        found: dict[str, Member] = {}
+        pending = list(member.requires)
+        by_name = {m.dist: m for m in self.members}
+        while pending:
+            if (name := pending.pop()) in by_name and name not in found:
+                found[name] = by_name[name]
+                pending += found[name].requires
+        return tuple(found[name] for name in sorted(found))
+
     def member(self, name: str) -> Member:
         """The member of this dist name; raises EcomError naming the ones that exist."""
         for member in self.members:
@@ -103,6 +117,10 @@ def read_member(folder: Path) -> Member:
         raise EcomError(f"{path} has no project.{error.args[0]}.") from error
     deploy = project.get("tool", {}).get("ecom", {})
     package = name.replace("-", "_")
+    requires = (
+        re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]
+        for text in project["project"].get("dependencies", ())
+    )
     return Member(
         dist=name,
         folder=folder,
@@ -110,6 +128,7 @@ def read_member(folder: Path) -> Member:
         template=folder / deploy["template"] if "template" in deploy else None,
         depends_on=tuple(deploy.get("depends-on", ())),
         aws_services=tuple(deploy.get("aws-services", ())),
+        requires=tuple(requires),
         package=package if (folder / "src" / package).is_dir() else None,
     )
 
