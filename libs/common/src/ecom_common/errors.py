@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from ecom_common.facts import Fact
 
 AwsError = (ClientError, BotoCoreError)
 """Everything an AWS call may raise: an error answer, or no answer (time-outs, broken connections)."""
 
 
 class Retry(Exception):  # noqa: N818 - an instruction to the worker
-    """This record cannot be finished now; a later delivery may. The record fails, its batch does not."""
+    """This record cannot be finished now; a later delivery may. The record fails, its batch does not.
+
+    `facts` are true already and are published all the same.
+    """
+
+    def __init__(self, message: str, facts: Sequence[Fact] = ()) -> None:
+        super().__init__(message)
+        self.facts = facts
 
 
 class Poison(Exception):  # noqa: N818 - an instruction to the worker

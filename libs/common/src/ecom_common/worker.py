@@ -155,15 +155,11 @@ class Worker:
     def _publish(self, deliveries: Sequence[_Delivery]) -> None:
         """Publish what the batch led to, in few calls. Unpublished facts fail their records."""
         unpublished = self._publisher.publish(
-            fact
-            for delivery in deliveries
-            if not isinstance(delivery.result, Exception)
-            for fact in delivery.result
+            fact for delivery in deliveries for fact in _facts(delivery.result)
         )
         for delivery in deliveries:
-            if isinstance(delivery.result, Exception):
-                continue
-            missing = [unpublished[fact.event_id] for fact in delivery.result if fact.event_id in unpublished]
+            facts = _facts(delivery.result)
+            missing = [unpublished[fact.event_id] for fact in facts if fact.event_id in unpublished]
             if missing:
                 delivery.result = Retry(f"not published: {missing[0]}")
 
@@ -202,6 +198,12 @@ class _GroupProcessor(BasePartialBatchProcessor):
 
     async def _async_process_record(self, record: dict[str, Any]) -> Any:
         raise NotImplementedError("records are handled together, in process()")
+
+
+def _facts(result: Result) -> Sequence[Fact]:
+    if isinstance(result, Retry):
+        return result.facts
+    return () if isinstance(result, Exception) else result
 
 
 def _name(fact: Fact) -> dict[str, object]:

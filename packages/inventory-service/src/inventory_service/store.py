@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from ecom_common.errors import Mender, Retry, code_of, mender
 from ecom_common.facts import parse_iso
 from ecom_common.retention import expires_at
-from ecom_common.rows import Row, from_item, refused, row_in, to_item
+from ecom_common.rows import Row, from_item, to_item
+from ecom_common.table import StateTable
 from inventory_service.model import Item, Line, Outcome, Reason, Reservation, State, taken
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Stock:
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._rows = StateTable(dynamodb, table, key="pk")
         self._sleep = sleep
 
     def catalogue(self, item_ids: Iterable[str]) -> dict[str, Item]:
@@ -54,21 +56,12 @@ class Stock:
 
     def find(self, order_id: str) -> Reservation | None:
         """The reservation row of an order, read consistently."""
-        answer = self._dynamodb.get_item(
-            TableName=self._table, Key=to_item({"pk": _order_pk(order_id)}), ConsistentRead=True
-        )
-        return _reservation(from_item(answer["Item"])) if "Item" in answer else None
+        row = self._rows.find(_order_pk(order_id))
+        return _reservation(row) if row else None
 
     def add(self, reservation: Reservation) -> Reservation:
         """Write a row that takes no stock, unless the order has one. Returns the row that stands."""
-        try:
-            self._dynamodb.put_item(**self._put(reservation))
-        except ClientError as error:
-            standing = row_in(error)
-            if not refused(error) or standing is None:
-                raise
-            return _reservation(standing)
-        return reservation
+        return _reservation(self._rows.add(_row(reservation)))
 
     def reserve(self, group: Sequence[Reservation], catalogue: Mapping[str, Item]) -> Refusal | None:
         """Write all these rows and take what they hold from stock, or nothing at all.
@@ -76,7 +69,7 @@ class Stock:
         None when it is done. Raises Retry while others hold the same rows: that says nothing about stock.
         """
         items = taken(group)
-        actions: list[Any] = [{"Put": self._put(reservation)} for reservation in group]
+        actions: list[Any] = [{"Put": self._rows.put(_row(reservation))} for reservation in group]
         actions += [
             {"Update": self._take(catalogue[item_id], quantity)} for item_id, quantity in items.items()
         ]
@@ -163,14 +156,6 @@ class Stock:
         """Tries, each with a pause to make before the next: full jitter, so that rivals part."""
         for attempt in range(TRIES):
             yield lambda: self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: B023 - called at once
-
-    def _put(self, reservation: Reservation) -> Any:
-        return {
-            "TableName": self._table,
-            "Item": to_item(_row(reservation)),
-            "ConditionExpression": "attribute_not_exists(pk)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
 
     def _take(self, item: Item, quantity: int) -> Any:
         return {
