@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from moto import mock_aws
 from ecom_testkit import (
     Crash,
     CrashingClient,
-    FakePublisher,
     context,
     crash_points,
     lambda_environment,
@@ -113,10 +114,34 @@ def test_the_context_has_the_time_it_was_given() -> None:
 
 
 def test_the_fake_publisher_refuses_what_it_is_told_to(fact: Any) -> None:
+    from ecom_testkit.fakes import FakePublisher
+
     assert FakePublisher(refuse=["OrderPlaced"]).publish([fact]) == {fact.event_id: "InternalFailure"}
     publisher = FakePublisher()
     assert publisher.publish([fact, fact]) == {}
     assert publisher.published == [fact]
+
+
+def test_logs_and_counts_are_seen() -> None:
+    from ecom_common.telemetry import count, logger
+    from ecom_testkit.telemetry import captured_log, counted
+
+    counted()
+    with captured_log() as log:
+        logger.warning("careful", extra={"orderId": "1"})
+        count("Things", 2)
+        count("Things")
+    assert [(line["level"], line["message"], line["orderId"]) for line in log.lines] == [
+        ("WARNING", "careful", "1")
+    ]
+    assert counted() == {"Things": 3}
+    assert counted() == {}
+
+
+def test_the_kit_leaves_the_environment_to_be_set_first() -> None:
+    """A Logger or Metrics made too early has no service and no namespace, and flushing raises."""
+    program = "import sys, ecom_testkit; sys.exit('ecom_common.telemetry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.fixture

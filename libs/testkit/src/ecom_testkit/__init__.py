@@ -1,7 +1,11 @@
-"""What the tests of every service need. Never in a zip: a dev dependency only."""
+"""What the tests of every service need. Never in a zip: a dev dependency only.
+
+Nothing here imports ``ecom_common.telemetry``, which reads the environment: `lambda_environment` can be put
+in place first. The fakes and the log do, so they are imported from ``ecom_testkit.fakes`` and
+``ecom_testkit.telemetry`` by tests, not by a conftest that sets the environment.
+"""
 
 from ecom_testkit.crashes import Call, Crash, CrashingClient, CrashPoint, crash_points
-from ecom_testkit.fakes import FakePublisher, FakeQueues
 from ecom_testkit.lambdas import context, lambda_environment, sqs_event, sqs_record
 from ecom_testkit.tables import make_table, read_template, rows
 
@@ -10,8 +14,6 @@ __all__ = [
     "Crash",
     "CrashPoint",
     "CrashingClient",
-    "FakePublisher",
-    "FakeQueues",
     "context",
     "crash_points",
     "lambda_environment",
