@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 if TYPE_CHECKING:
     from ecom_common.facts import Fact
@@ -85,7 +85,13 @@ _KEY_WAITS = frozenset(
     }
 )
 _ACCESS_DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorizedForSourceException"}
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "NotAuthorizedForDetailTypeException",
+        "NotAuthorizedForSourceException",
+    }
 )
 _TRANSIENT = frozenset(
     {
@@ -95,14 +101,18 @@ _TRANSIENT = frozenset(
         "LimitExceededException",
         "OverLimit",
         "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestTimeout",
         "ServiceUnavailable",
+        "Throttled",
         "Throttling",
         "ThrottlingError",
         "ThrottlingException",
+        "TooManyRequestsException",
         "TransactionConflict",
         "TransactionConflictException",
         "TransactionInProgressException",
@@ -134,7 +144,9 @@ def mender_of(error: BaseException) -> Mender:
     if isinstance(error, ClientError):
         known = mender(code_of(error), str(error.response.get("Error", {}).get("Message", "")))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return Mender.TIME if known is Mender.UNKNOWN and status >= 500 else known
+        return Mender.TIME if known is Mender.UNKNOWN and (status >= 500 or status == 429) else known
+    if isinstance(error, ParamValidationError):
+        return Mender.UNKNOWN  # the request never left: it would be refused again
     if isinstance(error, BotoCoreError | Retry):
         return Mender.TIME
     return Mender.UNKNOWN

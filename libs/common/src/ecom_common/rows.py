@@ -1,4 +1,4 @@
-"""DynamoDB's typed attribute values to and from plain Python, with whole numbers only."""
+"""DynamoDB's typed attribute values to and from plain Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def to_item(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> Row:
-    """A row as plain Python: numbers are ints (nothing here is ever a fraction)."""
+    """A row as plain Python: numbers are ints. A fraction, which nothing here writes, stays a Decimal."""
     return {name: _plain(_deserialize(value)) for name, value in item.items()}
 
 
@@ -43,7 +43,7 @@ def row_in(error: ClientError) -> Row | None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return int(value)
+        return int(value) if value == value.to_integral_value() else value
     if isinstance(value, list):
         return [_plain(element) for element in value]
     if isinstance(value, dict):
