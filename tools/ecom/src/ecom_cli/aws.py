@@ -63,6 +63,7 @@ class Stage:
                     read_timeout=60,
                     retries={"mode": "standard", "total_max_attempts": 5},
                     max_pool_connections=50,
+                    proxies={} if self.is_emulator else None,  # no proxy leads to this machine
                 )
                 session: Any = boto3.session.Session(region_name=self.region)
                 self._clients[service] = session.client(

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from ecom_cli.errors import EcomError
@@ -50,6 +50,9 @@ class Built:
     def key(self) -> str:
         """Where it lives in the artifact bucket."""
         return f"{self.dist}/{self.sha256}.zip"
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "path": str(self.path), "key": self.key}
 
 
 def build_all(members: Iterable[Member], repo: Workspace | None = None) -> list[Built]:

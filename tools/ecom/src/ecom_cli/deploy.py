@@ -99,7 +99,8 @@ class Deployment:
             change_set = None
         changes = [str(change) for change in change_set.changes] if change_set else []
         if change_set:
-            for line in changes or ["changes outputs only"]:
+            summary = [f"creates {len(changes)} resources"] if change_set.creates else changes
+            for line in summary or ["changes outputs only"]:
                 self.report.note(member.dist, line)
             try:
                 stack.execute(change_set, lambda done, total: self.report.progress(member.dist, done, total))
@@ -220,12 +221,13 @@ def deploy(
     services: Sequence[str] = (),
     parameters: Mapping[str, str] | None = None,
     report: Reporter | None = None,
+    repo: Workspace | None = None,
 ) -> list[Deployed]:
     """Deploy these services' stacks (all of them when none is named) and return what became of each.
 
     Raises EcomError for an unknown service or parameter, a missing prerequisite, a refused or failed stack.
     """
-    repo = workspace()
+    repo = repo or workspace()
     members = selected(repo, services)
     with report or Reporter() as report:
         return Deployment(stage, members, dict(parameters or {}), report, repo).run()

@@ -13,7 +13,7 @@ from ecom_cli.progress import Reporter
 from ecom_cli.schedule import in_order
 from ecom_cli.stacks import Stack
 from ecom_cli.templates import parse_template
-from ecom_cli.workspace import Member, workspace
+from ecom_cli.workspace import Member, Workspace, workspace
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class Destroyed:
 
 
 def destroy(
-    stage: Stage, services: Sequence[str] = (), *, yes: bool = False, report: Reporter | None = None
+    stage: Stage,
+    services: Sequence[str] = (),
+    *,
+    yes: bool = False,
+    report: Reporter | None = None,
+    repo: Workspace | None = None,
 ) -> list[Destroyed]:
     """Delete these services' stacks (all of them when none is named), services first, base-infra last.
 
@@ -42,7 +47,7 @@ def destroy(
             f"{stage.name} is a production stage: nothing was deleted.",
             "If you are sure, repeat it with --yes.",
         )
-    repo = workspace()
+    repo = repo or workspace()
     members = {member.dist: member for member in selected(repo, services)}
     for needing in repo.stacks:
         needed = sorted(set(needing.depends_on) & set(members))

@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 
 class Reporter:
@@ -32,8 +33,7 @@ class Reporter:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def note(self, service: str, text: str) -> None:
-        self.console.print(f"[cyan]{service:>18}[/]  ", end="")
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(Text.assemble((f"{service:>18}", "cyan"), "  ", text), soft_wrap=True)
 
     def progress(self, service: str, done: int, total: int) -> None:
         """`done` of `total` resources of this service's stack."""
