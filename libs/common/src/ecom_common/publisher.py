@@ -27,10 +27,16 @@ class Publisher:
     """Publishes facts of one source on one bus."""
 
     def __init__(
-        self, events: EventBridgeClient, bus: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        events: EventBridgeClient,
+        bus: str,
+        *,
+        tries: int = TRIES,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._events = events
         self._bus = bus
+        self._tries = tries
         self._sleep = sleep
 
     def publish(self, facts: Iterable[Fact]) -> dict[str, str]:
@@ -47,7 +53,7 @@ class Publisher:
         return unpublished
 
     def _publish_chunk(self, chunk: list[Fact]) -> dict[str, str]:
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             if attempt:
                 # Full jitter: callers that were throttled together must not come back together.
                 self._sleep(random.uniform(0, 0.1 * 2**attempt))
