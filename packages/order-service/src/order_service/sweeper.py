@@ -60,7 +60,7 @@ class Sweeper:
                 log_failure(error, "shard not swept", shard=shard)
                 trouble = error
         if trouble is None:
-            # Where nothing can be published, nothing moves to a late shard: those orders count all the same.
+            # An order that could not be swept has not moved to its late shard, and counts all the same.
             late = sum(self._orders.count_open(shard) for shard in model.shards(late=True))
             tally["openTooLong"] = late + tally.pop("lateElsewhere", 0)
             count("OrdersOpenTooLong", tally["openTooLong"])
@@ -84,44 +84,45 @@ class Sweeper:
             log_failure(error, "page not swept", number=len(order_ids))
             tally["failed"] += len(order_ids)
             return
+        orders = self._read(rows, tally)
         swept: list[tuple[Order, Fact]] = []
+        for order in orders:
+            try:
+                swept += self._decide(order, now, tally)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it stops this order alone
+                log_failure(error, "order not swept", orderId=order.order_id)
+                tally["failed"] += 1
+        done = self._send(swept, now, tally)
+        tally["lateElsewhere"] += sum(
+            model.is_late(order, now, self._limits) and order.open_shard in model.shards()
+            for order in orders
+            if not order.closed and order.order_id not in done
+        )
+
+    def _read(self, rows: Sequence[Row], tally: Counter[str]) -> list[Order]:
+        orders: list[Order] = []
         for row in rows:
             try:
-                if (one := self._decide(row, now, tally)) is not None:
-                    swept.append(one)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it stops this order alone
-                log_failure(error, "order not swept", orderId=row["orderId"])
+                orders.append(order_of(row))
+            except (KeyError, TypeError, ValueError) as error:
+                log_failure(error, "order not readable", orderId=row["orderId"])
                 tally["failed"] += 1
-        unpublished = self._publisher.publish(fact for _, fact in swept)
-        for order, fact in swept:
-            late = model.is_late(order, now, self._limits)
-            if fact.event_id in unpublished:
-                tally["unpublished"] += 1
-                tally["lateElsewhere"] += late and order.open_shard != model.shard(order.order_id, late=True)
-                continue
-            try:
-                self._orders.postpone(
-                    order.order_id,
-                    sweep_at=model.next_sweep(order, now, self._limits),
-                    shard=model.shard(order.order_id, late=late),
-                )
-            except AwsError as error:
-                log_failure(error, "order stays due", orderId=order.order_id)
-                tally["failed"] += 1
+                # It can never close by itself, so it is open too long from now on.
+                tally["lateElsewhere"] += 1
+        return orders
 
-    def _decide(self, row: Row, now: datetime, tally: Counter[str]) -> tuple[Order, Fact] | None:
+    def _decide(self, order: Order, now: datetime, tally: Counter[str]) -> list[tuple[Order, Fact]]:
         """What an order needs; a cancel is written to its row at once, before anyone hears of it."""
-        order = order_of(row)
         todo = model.sweep(order, now, self._limits)
         if todo is None:
-            return None
+            return []
         tally["due"] += 1
         if todo is Sweep.RESEND:
             tally["resent"] += 1
-            return order, events.order_placed(order)
+            return [(order, events.order_placed(order))]
         if todo is Sweep.REMIND:
             tally["reminded"] += 1
-            return order, events.cancel_requested(order)
+            return [(order, events.cancel_requested(order))]
         cancelled, moved = self._orders.advance(
             order.order_id,
             CANCELLING,
@@ -131,6 +132,27 @@ class Sweeper:
         )
         if cancelled is None or not moved:
             # It moved on since it was read. It stays due: the next sweep sees what it needs now.
-            return None
+            return []
         tally["cancelled"] += 1
-        return cancelled, events.cancel_requested(cancelled)
+        return [(cancelled, events.cancel_requested(cancelled))]
+
+    def _send(self, swept: Sequence[tuple[Order, Fact]], now: datetime, tally: Counter[str]) -> set[str]:
+        """Publish, then set when each is looked at next; returns whose facts are out. The others stay due."""
+        unpublished = self._publisher.publish(fact for _, fact in swept)
+        done: set[str] = set()
+        for order, fact in swept:
+            if fact.event_id in unpublished:
+                tally["unpublished"] += 1
+                continue
+            try:
+                self._orders.postpone(
+                    order.order_id,
+                    sweep_at=model.next_sweep(order, now, self._limits),
+                    shard=model.shard(order.order_id, late=model.is_late(order, now, self._limits)),
+                )
+            except AwsError as error:
+                log_failure(error, "order stays due", orderId=order.order_id)
+                tally["failed"] += 1
+            else:
+                done.add(order.order_id)
+        return done
