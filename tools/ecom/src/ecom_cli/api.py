@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import re
+import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -158,19 +159,25 @@ class Api:
     def __init__(
         self, url: str, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
+        """`transport`: how to connect; None is httpx's own, through the proxies of the environment."""
         self.url = url.rstrip("/")
         self._http = httpx.Client(
             auth=auth,
             timeout=TIMEOUT_SECONDS,
             headers={"Accept": "application/json, application/problem+json"},
-            # Only connections are tried again: whether a sent request may be repeated is the caller's to say.
-            transport=transport or httpx.HTTPTransport(retries=2, limits=httpx.Limits(max_connections=64)),
+            transport=transport,
+            trust_env=transport is None,
         )
 
     @classmethod
     def of(cls, stage: Stage) -> Api:
         """The API of a stage: signed, except on stage local, which asks nobody who they are."""
-        return cls(stage.api_url, auth=None if stage.name == LOCAL_STAGE else SigV4(stage.region))
+        return cls(
+            stage.api_url,
+            auth=None if stage.name == LOCAL_STAGE else SigV4(stage.region),
+            # no proxy leads to an emulator on this machine
+            transport=httpx.HTTPTransport(retries=2) if stage.is_emulator else None,
+        )
 
     def __enter__(self) -> Api:
         return self
@@ -186,8 +193,9 @@ class Api:
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
+        begun = time.perf_counter()
         response = self._send("POST", "", content=order_body(lines, amount, currency), headers=headers)
-        return Answer(response.status_code, _json(response), response.elapsed.total_seconds())
+        return Answer(response.status_code, _json(response), time.perf_counter() - begun)
 
     def get(self, order_id: str) -> dict[str, Any]:
         """GET /orders/{orderId}. Raises ApiError 404 for an unknown one."""
@@ -210,8 +218,9 @@ class Api:
 
     def cancel(self, order_id: str) -> Answer:
         """POST /orders/{orderId}/cancel. Raises ApiError 409 where it is too late."""
+        begun = time.perf_counter()
         response = self._send("POST", f"/{quote(order_id, safe='')}/cancel")
-        return Answer(response.status_code, _json(response), response.elapsed.total_seconds())
+        return Answer(response.status_code, _json(response), time.perf_counter() - begun)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:

@@ -74,7 +74,13 @@ def default_amount(lines: Sequence[Line], items: Mapping[str, Item]) -> tuple[in
     return sum(items[line.item_id].price * line.quantity for line in lines), currencies[0]
 
 
-app = typer.Typer(no_args_is_help=True, help="Place orders, follow them, cancel them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Place orders, follow them, cancel them.",
+)
 
 StageOption = Annotated[str | None, typer.Option("--stage", "-s", help="Default: the local one, else dev.")]
 RegionOption = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your profile's.")]

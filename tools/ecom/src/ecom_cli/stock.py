@@ -259,7 +259,13 @@ def parse_item_id(text: str) -> str:
     return text
 
 
-app = typer.Typer(no_args_is_help=True, help="Look at the stock, add items, book deliveries and corrections.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Look at the stock, add items, book deliveries and corrections.",
+)
 
 StageOption = Annotated[str | None, typer.Option("--stage", "-s", help="Default: the local one, else dev.")]
 RegionOption = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your profile's.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -196,12 +197,24 @@ class WithPytestArguments(TyperCommand):
     """Takes what follows `--` aside: it is for pytest, not the name of a package."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--" in args:
-            cut = args.index("--")
-            ctx.meta[_PYTEST_ARGUMENTS] = args[cut + 1 :]
-            args = args[:cut]
+        args, ctx.meta[_PYTEST_ARGUMENTS] = split_arguments(args, sys.argv)
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
+
+
+def split_arguments(args: list[str], typed: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and those that follow `--`.
+
+    An outer command may have dropped the `--` on the way; what was `typed` at the prompt still has it.
+    """
+    if "--" in args:
+        cut = args.index("--")
+        return args[:cut], args[cut + 1 :]
+    if "--" in typed:
+        extra = typed[typed.index("--") + 1 :]
+        if extra and args[-len(extra) :] == extra:
+            return args[: -len(extra)], extra
+    return args, []
 
 
 EXAMPLES = """
@@ -217,6 +230,10 @@ One test, with its output:  [cyan]./ecom test e2e -- -k refund -x -s[/]
 """
 
 
+command = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@command.command(cls=WithPytestArguments, epilog=EXAMPLES)
 def run_tests(
     ctx: typer.Context,
     packages: Annotated[
@@ -232,7 +249,7 @@ def run_tests(
 
     What follows `--` is handed to pytest. Exit code 1 if a test fails or a suite runs none.
     """
-    extra: list[str] = ctx.meta.get(_PYTEST_ARGUMENTS, [])
+    extra: list[str] = ctx.meta[_PYTEST_ARGUMENTS]
     house = workspace()
     picked = chosen(suites(house), packages or (), e2e=not no_e2e)
     console = Console(stderr=as_json, highlight=False)

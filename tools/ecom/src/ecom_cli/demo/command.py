@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Annotated
 
@@ -10,7 +11,6 @@ import typer
 from rich.console import Console
 
 from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
-from ecom_cli.errors import EcomError
 
 MOST_ORDERS = 20_000
 
@@ -25,6 +25,10 @@ For a program:  [cyan]./ecom demo --orders 50 --json | tail -1[/]
 """
 
 
+command = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@command.command(epilog=EXAMPLES)
 def demo(
     orders: Annotated[
         int, typer.Option("--orders", "-n", min=1, max=MOST_ORDERS, help="How many to place.")
@@ -76,5 +80,10 @@ def demo(
 
 
 def _up(stage: str | None, region: str | None) -> Stage:
-    """The stage to order from; the local one is started and deployed where it is not."""
-    raise EcomError("not wired")
+    """The stage to order from. The local one is brought up first, unless another emulator is named."""
+    if stage in (None, LOCAL_STAGE) and not os.environ.get("AWS_ENDPOINT_URL"):
+        from ecom_cli import local
+        from ecom_cli.progress import Reporter
+
+        return local.up(Reporter(), region)[0]
+    return resolve_stage(stage, region)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -126,7 +125,6 @@ class Customers:
         """
         pause = FIRST_PAUSE_SECONDS
         for _ in range(TRIES):
-            begun = time.perf_counter()
             try:
                 answer = request()
             except ApiError as error:
@@ -137,6 +135,6 @@ class Customers:
                     return None
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
-            self._board.answered(answer.status, time.perf_counter() - begun if timed else None)
+            self._board.answered(answer.status, answer.seconds if timed else None)
             return answer
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -33,6 +34,10 @@ RANKS: Mapping[str, tuple[int, ...]] = {
     "SHIPPED": (CLOSED_RANK,),
 }
 """The ranks a status can have. Two of them are shown before the stock is back, and again when it is."""
+
+ROWS_LAST = timedelta(days=89)
+"""The services' rows about an order expire 90 days after it was placed (the order's own much later). From a
+day before, nothing is concluded from a row that is missing."""
 
 _NONE = ""
 """The state of a row that does not exist."""
@@ -65,13 +70,17 @@ AGREED: Mapping[str, Agreement] = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The rows of the four tables, by item id or order id."""
+    """The rows of the four tables, by item id or order id.
+
+    `as_of`: when they were read; None if no row is old enough to have expired.
+    """
 
     orders: Mapping[str, Row] = field(default_factory=dict)
     items: Mapping[str, Row] = field(default_factory=dict)
     reservations: Mapping[str, Row] = field(default_factory=dict)
     payments: Mapping[str, Row] = field(default_factory=dict)
     shipments: Mapping[str, Row] = field(default_factory=dict)
+    as_of: datetime | None = None
 
     @classmethod
     def from_rows(
@@ -80,6 +89,7 @@ class Tables:
         inventory: Iterable[Row],
         payments: Iterable[Row],
         shipments: Iterable[Row],
+        as_of: datetime | None = None,
     ) -> Tables:
         """Sort the rows as scanned; the inventory table holds both items and reservations.
 
@@ -101,11 +111,28 @@ class Tables:
             reservations=reservations,
             payments={row["orderId"]: row for row in payments},
             shipments={row["orderId"]: row for row in shipments},
+            as_of=as_of,
         )
+
+    def may_have_expired(self, row: Row) -> bool:
+        """Whether rows about this row's order may be gone for their age."""
+        if self.as_of is None or "placedAt" not in row:
+            return False
+        return self.as_of - datetime.fromisoformat(row["placedAt"]) > ROWS_LAST
 
     def closed(self) -> Iterator[tuple[str, Row]]:
         """The orders that have reached their end."""
         return ((order_id, row) for order_id, row in self.orders.items() if row.get("closed"))
+
+    def holding(self) -> Iterator[Row]:
+        """The lines that were taken from stock and not given back."""
+        for row in self.reservations.values():
+            if row.get("state") == "RESERVED":
+                yield from row.get("lines", ())
+        for order_id, order in self.closed():
+            gone = order_id not in self.reservations and self.may_have_expired(order)
+            if gone and order["status"] == "SHIPPED":
+                yield from order["items"]
 
 
 def state(rows: Mapping[str, Row], order_id: str) -> str:
@@ -116,11 +143,7 @@ def state(rows: Mapping[str, Row], order_id: str) -> str:
 
 def stock_adds_up(tables: Tables) -> Iterator[str]:
     """stock on hand = received - reserved"""
-    reserved: Counter[str] = Counter()
-    for row in tables.reservations.values():
-        if row.get("state") == "RESERVED":
-            for item_id, quantity in _summed(row.get("lines", ())).items():
-                reserved[item_id] += quantity
+    reserved = _summed(tables.holding())
     for item_id, item in sorted(tables.items.items()):
         received = item.get("received", 0)
         expected = received - reserved[item_id]
@@ -142,8 +165,8 @@ def stock_not_negative(tables: Tables) -> Iterator[str]:
 
 def shipped_means_paid(tables: Tables) -> Iterator[str]:
     """shipped ⇒ paid and reserved"""
-    for order_id in tables.shipments:
-        if state(tables.shipments, order_id) != "CREATED":
+    for order_id, row in tables.shipments.items():
+        if state(tables.shipments, order_id) != "CREATED" or tables.may_have_expired(row):
             continue
         payment, reservation = state(tables.payments, order_id), state(tables.reservations, order_id)
         if payment != "CHARGED":
@@ -164,7 +187,9 @@ def paid_back_means_not_shipped(tables: Tables) -> Iterator[str]:
 
 def paid_means_reserved(tables: Tables) -> Iterator[str]:
     """money is asked for only where stock was reserved"""
-    for order_id in tables.payments:
+    for order_id, row in tables.payments.items():
+        if tables.may_have_expired(row):
+            continue
         payment = state(tables.payments, order_id)
         reservation = state(tables.reservations, order_id)
         # VOIDED may stand alone: a cancel can reach payment before the stock does.
@@ -172,7 +197,9 @@ def paid_means_reserved(tables: Tables) -> Iterator[str]:
             reservation not in {"RESERVED", "RELEASED"}
         ):
             yield f"{order_id}: the payment is {payment}, but the reservation is {reservation or 'missing'}"
-    for order_id in tables.shipments:
+    for order_id, row in tables.shipments.items():
+        if tables.may_have_expired(row):
+            continue
         shipment, payment = state(tables.shipments, order_id), state(tables.payments, order_id)
         if shipment in {"INTENT", "CANCELLING"} and payment not in {"CHARGED", "REFUNDING", "REFUNDED"}:
             yield f"{order_id}: the shipment is {shipment}, but the payment is {payment or 'missing'}"
@@ -181,6 +208,8 @@ def paid_means_reserved(tables: Tables) -> Iterator[str]:
 def closed_agrees(tables: Tables) -> Iterator[str]:
     """a closed order's status agrees with its three rows"""
     for order_id, order in tables.closed():
+        if tables.may_have_expired(order):
+            continue
         status = str(order["status"])
         agreed = AGREED.get(status)
         if agreed is None:
@@ -295,8 +324,8 @@ def messages(found: Mapping[str, Iterable[str]]) -> list[str]:
     return [f"{promise}: {message}" for promise, each in found.items() for message in each]
 
 
-def _summed(lines: Iterable[Row]) -> dict[str, int]:
+def _summed(lines: Iterable[Row]) -> Counter[str]:
     total: Counter[str] = Counter()
     for line in lines:
         total[line["itemId"]] += line["quantity"]
-    return dict(total)
+    return total

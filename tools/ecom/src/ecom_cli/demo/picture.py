@@ -88,7 +88,7 @@ class PlainView:
         counts = ", ".join(
             f"{count} {words(status)}" for status, count in sorted(board.by_status().items(), key=_furthest)
         )
-        self._last = f"{seconds:6.1f} s  {counts or 'nothing placed yet'}"
+        self._last = f"{seconds:6.1f} s  {counts or 'nothing placed yet'}; {_notified(mails)}"
         if seconds >= self._next:
             self._next = seconds + self._every
             self._console.print(self._last, highlight=False)
@@ -154,7 +154,7 @@ def _marks(here: Sequence[Track], status: str, per_mark: int) -> Text:
 
 
 def _progress(closed: int, total: int, mails: int, width: int) -> RenderableType:
-    text = f"{closed} of {total} closed   {mails} notification{'' if mails == 1 else 's'}"
+    text = f"{closed} of {total} closed   {_notified(mails)}"
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         ProgressBar(total=max(1, total), completed=closed, width=max(10, width - len(text) - 4)),
@@ -180,3 +180,7 @@ def _journeys(latest: Iterable[Track], width: int) -> list[RenderableType]:
 
 def _furthest(entry: tuple[str, int]) -> int:
     return list(STYLES).index(entry[0]) if entry[0] in STYLES else len(STYLES)
+
+
+def _notified(mails: int) -> str:
+    return f"{mails} notification{'' if mails == 1 else 's'}"

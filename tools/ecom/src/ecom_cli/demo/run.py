@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ecom_cli.api import Api
 from ecom_cli.aws import Stage
@@ -112,7 +113,7 @@ def read_tables(stage: Stage) -> Tables:
     orders = list(scan(stage, ORDERS))
     shipments = list(scan(stage, SHIPMENTS))
     payments = list(scan(stage, PAYMENTS))
-    return Tables.from_rows(orders, scan(stage, INVENTORY), payments, shipments)
+    return Tables.from_rows(orders, scan(stage, INVENTORY), payments, shipments, datetime.now(UTC))
 
 
 def lasting(
