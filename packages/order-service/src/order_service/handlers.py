@@ -122,6 +122,8 @@ def view(order: Order) -> dict[str, Any]:
     return {
         "orderId": order.order_id,
         "status": order.status,
+        # PAYMENT_FAILED and REFUNDED are shown before the stock is back, and again when it is.
+        "closed": order.closed,
         "placedAt": order.placed_at,
         "updatedAt": order.updated_at,
         "items": [{"itemId": line.item_id, "quantity": line.quantity} for line in order.lines],
