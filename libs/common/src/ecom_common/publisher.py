@@ -42,9 +42,9 @@ class Publisher:
     def publish(self, facts: Iterable[Fact]) -> dict[str, str]:
         """Put each fact on the bus once, however often it is named.
 
-        Only the entries that failed are tried again. Returns what stayed unpublished after that: the error
-        code by event id; empty when all is well. Never raises for an AWS error, since some facts of the
-        batch may have been published.
+        Only the entries that failed and may still succeed are tried again. Returns what stayed unpublished
+        after that: the error code by event id; empty when all is well. Never raises for an AWS error, since
+        some facts of the batch may have been published.
         """
         unpublished: dict[str, str] = {}
         waiting = iter({fact.event_id: fact for fact in facts}.values())
@@ -53,17 +53,20 @@ class Publisher:
         return unpublished
 
     def _publish_chunk(self, chunk: list[Fact]) -> dict[str, str]:
-        for attempt in range(self._tries):
+        hopeless: dict[str, str] = {}
+        for attempt in range(TRIES):
             if attempt:
                 # Full jitter: callers that were throttled together must not come back together.
                 self._sleep(random.uniform(0, 0.1 * 2**attempt))
             failed = self._put(chunk)
-            if not failed:
-                return {}
-            chunk = [fact for fact in chunk if fact.event_id in failed]
-            if any(mender(code) is Mender.OPERATOR for code in failed.values()):
-                break
-        return failed
+            # Only what AWS calls busy is worth another try. No answer is not: the client has already tried
+            # for as long as a record may take.
+            chunk = [fact for fact in chunk if mender(failed.get(fact.event_id, "")) is Mender.TIME]
+            busy = {fact.event_id for fact in chunk}
+            hopeless |= {event_id: code for event_id, code in failed.items() if event_id not in busy}
+            if not chunk:
+                return hopeless
+        return hopeless | failed
 
     def _put(self, chunk: Sequence[Fact]) -> dict[str, str]:
         try:
