@@ -43,8 +43,10 @@ class Queues:
 
         Raises an AwsError where that fails: the record must fail then, and the queue's own redrive keeps it.
         """
+        # A reason may quote what came in, and SQS refuses control characters and empty attributes.
+        printable = "".join(letter if letter.isprintable() else "?" for letter in reason[:256])
         notes = {
-            "reason": reason[:256],
+            "reason": printable or "(no reason given)",
             "source": record.queue_url or record.event_source_arn,
             "messageId": record.message_id,
             "parkedAt": iso(utc_now()),
