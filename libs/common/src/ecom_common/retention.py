@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""No two clocks here differ by more. An order placed later than this from now would never grow old, and the
+end of its row's life may not even be a date."""
+
 REPLAY_HORIZON = timedelta(days=60)
 """A fact about an order older than this changes nothing any more: the rows that would tell a duplicate from
 something new may be about to expire."""

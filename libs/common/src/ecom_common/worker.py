@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from ecom_common.errors import AwsError, Poison, Retry
 from ecom_common.facts import SCHEMA_VERSION, Clock, Fact, received, utc_now
 from ecom_common.queues import Queues, receive_count
-from ecom_common.retention import REPLAY_HORIZON
+from ecom_common.retention import CLOCK_SKEW, REPLAY_HORIZON
 from ecom_common.telemetry import count, flush, log_failure, logger
 
 if TYPE_CHECKING:
@@ -113,7 +113,10 @@ class Worker:
             # A newer version is published beside the one we read, never instead of it.
             logger.info("other schema version ignored", extra=_name(fact))
             return _Delivery(record)
-        if fact.age(self._clock()) > REPLAY_HORIZON:
+        age = fact.age(self._clock())
+        if age < -CLOCK_SKEW:
+            return _Delivery(record, result=Poison("data.placedAt is in the future"))
+        if age > REPLAY_HORIZON:
             count("FactsPastHorizon")
             logger.warning("fact past the replay horizon ignored", extra=_name(fact))
             return _Delivery(record)
@@ -147,10 +150,9 @@ class Worker:
 
     def _call_group(self, handle: GroupHandler, facts: Sequence[Fact]) -> dict[str, Result]:
         try:
-            results = handle(facts)
+            return {fact.event_id: result for fact, result in zip(facts, handle(facts), strict=True)}
         except Exception as error:  # noqa: BLE001 - a bug fails these records, not the function
-            results = [error] * len(facts)
-        return {fact.event_id: result for fact, result in zip(facts, results, strict=True)}
+            return {fact.event_id: error for fact in facts}
 
     def _publish(self, deliveries: Sequence[_Delivery]) -> None:
         """Publish what the batch led to, in few calls. Unpublished facts fail their records."""
