@@ -427,7 +427,8 @@ def mappings_are_capped(template: Template) -> Findings:
     for logical_id, mapping in template.of("Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield logical_id, "a mapping has FunctionResponseTypes: [ReportBatchItemFailures]"
-        if mapping.get("ScalingConfig") != {"MaximumConcurrency": {"Ref": "MaxConcurrency"}}:
+        cap = {"Fn::FindInMap": ["Concurrency", {"Ref": "MaxConcurrency"}, "Invocations"]}
+        if mapping.get("ScalingConfig") != {"MaximumConcurrency": cap}:
             yield logical_id, "a mapping is capped by the parameter MaxConcurrency (ScalingConfig)"
         if mapping.get("BatchSize", 10) > 10 and mapping.get("MaximumBatchingWindowInSeconds", 0) < 1:
             yield logical_id, "batches of more than 10 need a window of at least 1 s"
