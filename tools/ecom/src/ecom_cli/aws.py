@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,7 +56,6 @@ class Stage:
         """A cached boto3 client: 5 s to connect, 60 s to answer, 5 attempts with standard retries."""
         with _lock:
             if service not in self._clients:
-                import boto3
                 from botocore.config import Config
 
                 config = Config(
@@ -65,9 +65,12 @@ class Stage:
                     max_pool_connections=50,
                     proxies={} if self.is_emulator else None,  # no proxy leads to this machine
                 )
-                session: Any = boto3.session.Session(region_name=self.region)
-                self._clients[service] = session.client(
-                    service, endpoint_url=self.endpoint_url, config=config, **self.credentials()
+                self._clients[service] = _session().client(
+                    service,
+                    region_name=self.region,
+                    endpoint_url=self.endpoint_url,
+                    config=config,
+                    **self.credentials(),
                 )
             return self._clients[service]
 
@@ -138,6 +141,14 @@ class Stage:
                 f"{stack} could not be read ({self.where}): {what}", f"Is it deployed? `{start}` does that."
             ) from error
         return answer
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """One for the process: it keeps the service models that it has read."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 def resolve_stage(

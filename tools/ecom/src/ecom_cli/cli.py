@@ -142,11 +142,8 @@ def deploy(
         _print_json({**_place(where), "stacks": [stack.as_json() for stack in done]})
         return
     changed = [stack for stack in done if stack.status != "unchanged"]
-    typer.echo(
-        f"{len(changed)} of {len(done)} stacks changed."
-        if changed
-        else "Nothing has changed: all is up to date."
-    )
+    count = f"Stacks changed: {len(changed)} of {len(done)}."
+    typer.echo(count if changed else "Nothing has changed: all is up to date.")
     if any(stack.service == "order-service" for stack in done):
         typer.echo(f"Orders go to {where.api_url}")
 
@@ -283,7 +280,8 @@ def _show_status(found: Any) -> None:
 
     console = Console(highlight=False)
     if not found.running:
-        console.print(f"Stage {found.stage} is not running. [cyan]./ecom up[/] starts it on this machine.")
+        where = f" at {found.endpoint_url}" if found.endpoint_url else ""
+        console.print(f"Stage {found.stage}{where}: nothing runs. [cyan]./ecom up[/] starts it on this machine.")
         return
     console.print(
         f"Stage [bold]{found.stage}[/] in {found.region}"

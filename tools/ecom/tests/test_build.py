@@ -1,0 +1,212 @@
+"""The zips: the same bytes from the same sources, small, and complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ecom_cli import build as builder
+from ecom_cli.build import build
+from ecom_cli.errors import EcomError
+from ecom_cli.workspace import Workspace, workspace
+
+SERVICES = [member.dist for member in workspace().stacks if member.has_zip]
+
+
+def names(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def toy(repo: Workspace) -> builder.Built:
+    return build(repo.member("toy-service"), repo)
+
+
+def test_two_checkouts_give_the_same_bytes(zip_repo, monkeypatch):
+    first = toy(zip_repo("one"))
+    repo = zip_repo("two")
+    for path in repo.member("toy-service").source.rglob("*.py"):
+        os.utime(path, (0, 0))
+        path.chmod(0o755)
+    (repo.member("toy-service").source / "__pycache__").mkdir()
+    (repo.member("toy-service").source / "__pycache__" / "app.cpython-311.pyc").write_bytes(b"junk")
+    second = toy(repo)
+    assert second.path != first.path
+    assert second.path.read_bytes() == first.path.read_bytes()
+    assert second.key == f"toy-service/{hashlib.sha256(first.path.read_bytes()).hexdigest()}.zip"
+
+
+def test_an_unchanged_member_is_not_built_again(zip_repo):
+    repo = zip_repo()
+    assert toy(repo).fresh
+    again = toy(repo)
+    assert not again.fresh
+    assert again.sha256 == hashlib.sha256(again.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "changed", ["packages/toy-service/src/toy_service/app.py", "libs/toy-common/src/toy_common/__init__.py"]
+)
+def test_a_change_of_the_service_or_of_a_library_gives_another_zip(zip_repo, changed):
+    repo = zip_repo()
+    before = toy(repo)
+    with (repo.root / changed).open("a") as file:
+        file.write("# changed\n")
+    after = toy(repo)
+    assert after.fresh
+    assert after.sha256 != before.sha256
+
+
+def test_a_readme_is_no_part_of_the_zip(zip_repo):
+    repo = zip_repo()
+    before = toy(repo)
+    (repo.member("toy-service").folder / "README.md").write_text("words")
+    assert toy(repo).sha256 == before.sha256
+
+
+def test_old_zips_make_room(zip_repo):
+    repo = zip_repo()
+    source = repo.member("toy-service").source / "app.py"
+    for number in range(builder.KEPT_ZIPS + 2):
+        source.write_text(f"NUMBER = {number}\n")
+        latest = toy(repo)
+    kept = list(latest.path.parent.glob("*.zip"))
+    assert latest.path in kept
+    assert len(kept) == builder.KEPT_ZIPS
+
+
+def test_compiled_code_is_refused(zip_repo):
+    repo = zip_repo()
+    (repo.member("toy-service").source / "fast.cpython-313-x86_64-linux-gnu.so").write_bytes(b"\x7fELF")
+    with pytest.raises(EcomError, match=r"compiled code: toy_service/fast\.cpython"):
+        toy(repo)
+
+
+def test_a_service_that_botocore_does_not_know_is_named(zip_repo):
+    repo = zip_repo()
+    pyproject = repo.member("toy-service").folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace('"sqs"', '"sqz"'))
+    with pytest.raises(EcomError, match="botocore knows no service sqz"):
+        toy(workspace_again(repo))
+
+
+def test_pins_that_are_missing_are_named(zip_repo):
+    repo = zip_repo()
+    repo.member("toy-service").requirements.unlink()
+    with pytest.raises(EcomError, match=r"requirements\.txt is missing"):
+        toy(repo)
+
+
+def test_a_pin_whose_hash_is_wrong_installs_nothing(zip_repo, vendor):
+    repo = zip_repo()
+    before = set(vendor.iterdir())
+    pins = repo.member("toy-service").requirements
+    text = pins.read_text()
+    digests = [word for word in text.split() if word.startswith("--hash=")]
+    for digest in digests[:4]:  # all of the first packages' hashes
+        text = text.replace(digest, "--hash=sha256:" + "0" * 64)
+    pins.write_text(text)
+    with pytest.raises(EcomError, match="uv pip install"):
+        toy(repo)
+    assert set(vendor.iterdir()) == before
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_zip_holds_what_it_calls_and_no_more(service):
+    member = workspace().member(service)
+    entries = names(build(member).path)
+    models = {entry.split("/")[2] for entry in entries if entry.startswith("botocore/data/")}
+    assert {model for model in models if "." not in model} == set(member.aws_services)
+    assert {"endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"} <= models
+    assert f"{member.package}/__init__.py" in entries
+    assert "ecom_common/__init__.py" in entries
+    junk = [
+        e
+        for e in entries
+        if ".dist-info/" in e or "__pycache__" in e or e.endswith((".pyc", ".so")) or e.startswith("bin/")
+    ]
+    assert not junk
+    assert not [entry for entry in entries if "/tests/" in entry or entry.startswith("ecom_cli")]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_zip_is_small_sorted_and_without_a_trace_of_where_it_was_built(service):
+    built = build(workspace().member(service))
+    assert built.size < 4_000_000
+    with zipfile.ZipFile(built.path) as archive:
+        infos = archive.infolist()
+        assert archive.testzip() is None
+    assert [info.filename for info in infos] == sorted(info.filename for info in infos)
+    assert {(info.date_time, info.external_attr >> 16, info.create_system) for info in infos} == {
+        ((1980, 1, 1, 0, 0, 0), 0o100644, 3)
+    }
+    assert str(workspace().root).encode() not in built.path.read_bytes()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_bare_interpreter_can_run_what_a_zip_holds(service, tmp_path):
+    """Isolated, without site-packages: what the zip does not hold is not there."""
+    member = workspace().member(service)
+    with zipfile.ZipFile(build(member).path) as archive:
+        archive.extractall(tmp_path)
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import boto3
+from botocore.config import Config
+for service in {list(member.aws_services)!r}:
+    client = boto3.client(service, region_name="eu-central-1", config=Config(retries={{"mode": "standard"}}))
+    assert client.meta.endpoint_url.startswith("https://"), client.meta.endpoint_url
+    assert client.waiter_names is not None
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+import ecom_common, {member.package}
+import pathlib, importlib
+for package in ("ecom_common", {member.package!r}):
+    for path in sorted((pathlib.Path({str(tmp_path)!r}) / package).glob("*.py")):
+        if path.stem != "app":  # the entry points read the function's environment
+            importlib.import_module(f"{{package}}.{{path.stem}}".removesuffix(".__init__"))
+assert not [name for name, module in sys.modules.items()
+            if "site-packages" in (getattr(module, "__file__", "") or "")]
+"""
+    clean = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_building_all_again_takes_no_time():
+    import time
+
+    members = workspace().stacks
+    builder.build_all(members)
+    started = time.monotonic()
+    again = builder.build_all(members)
+    assert not any(built.fresh for built in again)
+    assert time.monotonic() - started < 1.0
+
+
+def workspace_again(repo: Workspace) -> Workspace:
+    from ecom_cli.workspace import load
+
+    return load(repo.root)
+
+
+def test_a_build_that_was_interrupted_leaves_nothing_that_counts(zip_repo):
+    repo = zip_repo()
+    built = toy(repo)
+    built.path.write_bytes(b"half")  # its size gives it away
+    assert toy(repo).fresh
+    assert toy(repo).sha256 == built.sha256
+    shutil.rmtree(repo.state)
+    assert toy(repo).sha256 == built.sha256
