@@ -52,7 +52,7 @@ def test_it_listens_on_this_machine_only(home):
     state, _ = emulator.ensure_started()
     socket.create_connection(("127.0.0.1", state.port), timeout=2).close()
     # all of 127.0.0.0/8 is this machine on Linux: whoever listens on every address answers here too
-    with pytest.raises(OSError, match="refused|unreachable|timed out|assign"):
+    with pytest.raises(OSError, match=r"refused|unreachable|timed out|assign"):
         socket.create_connection(("127.0.0.2", state.port), timeout=2)
 
 
