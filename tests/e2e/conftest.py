@@ -1,0 +1,33 @@
+"""A private emulator with all five stacks on it, and a shop for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.shop import Shop
+from e2e.system import System
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The system that all tests share, each with items and orders of its own."""
+    with System.launched(tmp_path_factory.mktemp("emulator")) as launched:
+        yield launched
+
+
+@pytest.fixture
+def shop(system: System) -> Iterator[Shop]:
+    opened = Shop(system)
+    yield opened
+    opened.close()

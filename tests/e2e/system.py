@@ -1,0 +1,303 @@
+"""One private copy of the whole system: an emulator, the five stacks, and ears on its bus and its mails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ecom_cli.aws import EMULATOR_REGION, LOCAL_STAGE, Stage
+from ecom_cli.deploy import deploy
+from ecom_cli.emulator import Running, start, stop
+from ecom_cli.progress import Reporter
+
+T = TypeVar("T")
+
+WORK_QUEUES: Mapping[str, str] = {
+    "OrderLifecycleQueue": "order-service",
+    "InventoryQueue": "inventory-service",
+    "InventoryCompensationQueue": "inventory-service",
+    "PaymentQueue": "payment-service",
+    "ShippingQueue": "shipping-service",
+    "ShippingDLQ": "shipping-service",
+}
+"""Queues that a function reads, and the stack each is in."""
+
+DEAD_LETTER_QUEUES: Mapping[str, str] = {
+    "OrderLifecycleDLQ": "order-service",
+    "InventoryDLQ": "inventory-service",
+    "InventoryCompensationDLQ": "inventory-service",
+    "PaymentDLQ": "payment-service",
+    "ShippingParkingQueue": "shipping-service",
+}
+"""Queues that nobody reads but people."""
+
+TOPICS: Mapping[str, str] = {
+    "StockNotificationsTopic": "inventory-service",
+    "PaymentFailureTopic": "payment-service",
+    "ShippingNotificationTopic": "shipping-service",
+}
+
+PARAMETERS: Mapping[str, str] = {
+    "RetryBaseSeconds": "1",
+    # only what a test forces fails
+    "DeclineRatePercent": "0",
+    "CarrierFailureRatePercent": "0",
+    # the sweeper runs when a test says so
+    "SweepState": "DISABLED",
+    "ResendAfterSeconds": "1",
+}
+
+POLL_SECONDS = 0.05
+
+
+def eventually(look: Callable[[], T | None], complain: Callable[[], str], *, within: float) -> T:
+    """Look until there is something to see. Fails with what `complain` says after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        # read the clock first: a look that began in time counts
+        late = time.monotonic() > deadline
+        found = look()
+        if found is not None and found is not False:
+            return found
+        if late:
+            raise AssertionError(f"{complain()} ({within:g} s)")
+        time.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A notification to a customer: the topic's logical id and the text."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact as it was on the bus."""
+
+    source: str
+    detail_type: str
+    detail: Mapping[str, Any]
+
+    @property
+    def order_id(self) -> str:
+        return str(self.detail.get("data", {}).get("orderId"))
+
+    @property
+    def event_id(self) -> str:
+        return str(self.detail["metadata"]["eventId"])
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self.detail["data"]
+        return data
+
+
+class Inbox(Generic[T]):
+    """A queue of the tests' own that keeps everything it was sent, in the order of arrival."""
+
+    def __init__(self, sqs: Any, name: str, read: Callable[[str], T]) -> None:
+        self._sqs = sqs
+        self._read = read
+        self._kept: list[T] = []
+        self._lock = threading.Lock()
+        self.url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.arn: str = attributes["Attributes"]["QueueArn"]
+
+    def all(self) -> list[T]:
+        """Everything so far."""
+        with self._lock:
+            while messages := take(self._sqs, self.url):
+                self._kept += [self._read(message["Body"]) for message in messages]
+            return list(self._kept)
+
+
+def take(sqs: Any, url: str) -> list[dict[str, Any]]:
+    """Up to ten messages, taken off their queue."""
+    answer = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+    )
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    if messages:
+        sqs.delete_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                for number, message in enumerate(messages)
+            ],
+        )
+    return messages
+
+
+class System:
+    """The deployed system, as a tester with all rights sees it."""
+
+    def __init__(self, stage: Stage, running: Running) -> None:
+        self.stage = stage
+        self._running = running
+        sqs = stage.client("sqs")
+        self.mails: Inbox[Mail] = Inbox(sqs, "e2e-mails", self._mail)
+        self.tap: Inbox[Event] = Inbox(sqs, "e2e-tap", _event)
+        self._topics = {self.stage.physical_id(TOPICS[topic], topic): topic for topic in TOPICS}
+        for topic in self._topics:
+            stage.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=self.mails.arn)
+        events, bus = stage.client("events"), self.bus
+        pattern = {"source": [{"suffix": ".service"}]}
+        events.put_rule(Name="e2e-tap", EventBusName=bus, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule="e2e-tap", EventBusName=bus, Targets=[{"Id": "e2e-tap", "Arn": self.tap.arn}])
+
+    @classmethod
+    @contextmanager
+    def launched(cls, folder: Path, **parameters: str) -> Iterator[System]:
+        """A new emulator with all five stacks on it, gone after the block.
+
+        `parameters` are stack parameters besides PARAMETERS; `folder` holds the emulator's files and log.
+        """
+        running = start(folder)
+        try:
+            stage = Stage(LOCAL_STAGE, EMULATOR_REGION, running.endpoint_url, own_emulator=True)
+            deploy(stage, parameters={**PARAMETERS, **parameters}, report=Reporter(quiet=True))
+            yield cls(stage, running)
+        finally:
+            stop(running.process.pid)
+            running.process.wait()
+
+    @property
+    def bus(self) -> str:
+        return self.stage.physical_id("base-infra", "EcomEventBus")
+
+    def queue_url(self, logical_id: str) -> str:
+        return self.stage.physical_id({**WORK_QUEUES, **DEAD_LETTER_QUEUES}[logical_id], logical_id)
+
+    def send(self, queue: str, body: str) -> None:
+        """Put any text on one of the system's queues."""
+        self.stage.client("sqs").send_message(QueueUrl=self.queue_url(queue), MessageBody=body)
+
+    def publish(self, *events: Event) -> None:
+        """Put events on the bus as they are. Fails if the bus refuses one."""
+        client = self.stage.client("events")
+        for start_at in range(0, len(events), 10):
+            answer = client.put_events(
+                Entries=[
+                    {
+                        "EventBusName": self.bus,
+                        "Source": event.source,
+                        "DetailType": event.detail_type,
+                        "Detail": json.dumps(event.detail),
+                    }
+                    for event in events[start_at : start_at + 10]
+                ]
+            )
+            assert answer["FailedEntryCount"] == 0, answer
+
+    def sweep(self) -> None:
+        """Let the sweeper run once, as its schedule would every minute."""
+        answer = self.stage.client("lambda").invoke(
+            FunctionName=self.stage.physical_id("order-service", "OrderLambda"), Payload=b'{"sweep": true}'
+        )
+        said = answer["Payload"].read().decode()
+        assert not answer.get("FunctionError"), f"the sweeper crashed: {said}"
+
+    @contextmanager
+    def deaf(self, stack: str, rule: str) -> Iterator[None]:
+        """Inside the block the rule is off: what it should deliver is lost."""
+        events, name = self.stage.client("events"), self._rule_name(stack, rule)
+        events.disable_rule(Name=name, EventBusName=self.bus)
+        try:
+            yield
+        finally:
+            events.enable_rule(Name=name, EventBusName=self.bus)
+
+    def backlog(self) -> dict[str, int]:
+        """How many messages wait or are being worked on, by queue; empty queues are left out."""
+        counted = {}
+        for queue in WORK_QUEUES:
+            answer = self.stage.client("sqs").get_queue_attributes(
+                QueueUrl=self.queue_url(queue),
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )
+            counted[queue] = sum(int(number) for number in answer["Attributes"].values())
+        return {queue: number for queue, number in counted.items() if number}
+
+    def wait_quiet(self, within: float = 30) -> None:
+        """Until no message waits or is worked on anywhere, and nothing new was said meanwhile."""
+        heard = -1
+
+        def quiet() -> bool:
+            nonlocal heard
+            before, heard = heard, len(self.tap.all())
+            return not self.backlog() and before == heard == len(self.tap.all()) and not self.backlog()
+
+        eventually(quiet, lambda: f"the system does not come to rest: {self.backlog()}", within=within)
+
+    def set_visibility(self, seconds: int) -> None:
+        """For every work queue: how long a received message stays hidden if nobody finishes it."""
+        for queue in WORK_QUEUES:
+            self.stage.client("sqs").set_queue_attributes(
+                QueueUrl=self.queue_url(queue), Attributes={"VisibilityTimeout": str(seconds)}
+            )
+
+    def workers(self) -> list[int]:
+        """The processes that run the functions' code: children of the emulator."""
+        return [
+            pid for pid, parent, command in _processes() if parent == self._pid and "_worker.py" in command
+        ]
+
+    def kill_workers(self) -> int:
+        """kill -9 for every one of them; how many those were."""
+        killed = 0
+        for pid in self.workers():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it has ended by itself since we looked
+            killed += 1
+        return killed
+
+    @property
+    def _pid(self) -> int:
+        return self._running.process.pid
+
+    def _mail(self, body: str) -> Mail:
+        envelope = json.loads(body)
+        return Mail(self._topics[envelope["TopicArn"]], str(envelope["Message"]))
+
+    def _rule_name(self, stack: str, rule: str) -> str:
+        # A rule on a bus of one's own is `bus|rule` to CloudFormation.
+        return self.stage.physical_id(stack, rule).rpartition("|")[2]
+
+
+def _event(body: str) -> Event:
+    event = json.loads(body)
+    return Event(event["source"], event["detail-type"], event["detail"])
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Pid, parent's pid and command line of every process."""
+    if not Path("/proc/self/stat").exists():
+        listing = subprocess.run(
+            ["ps", "-axo", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+        ).stdout
+        for line in listing.splitlines():
+            pid, parent, command = line.split(maxsplit=2)
+            yield int(pid), int(parent), command
+        return
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # the command's name is in brackets and may hold spaces: count from the last bracket (proc(5))
+            stat = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended since we looked
+        yield int(folder.name), int(stat[1]), command
