@@ -1,7 +1,7 @@
-"""The house rules: what the emulator does not check and cfn-lint does not know, each with a message that helps.
+"""The house rules: what the emulator does not check and cfn-lint does not know, with messages that help.
 
-A rule is a generator over one template that yields what is wrong as (resource, message). `check` runs them all.
-Where a rule comes from is written beside it; why the house wants it stands in its docstring.
+A rule is a generator over one template that yields what is wrong as (resource, message). Why the house wants
+it stands in its docstring. `check` runs them all.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _section_of(template: Template, logical_id: str) -> str:
 
 @rule
 def raw_and_small(template: Template) -> Findings:
-    """Raw YAML that any client deploys: no transform (a macro runs somebody's code), and small enough for no bucket."""
+    """Raw YAML that any client deploys: no transform (a macro runs somebody's code), no bucket needed."""
     size = len(template.text.encode())
     if size > MAX_BODY:
         yield "template", f"is {size} bytes long; CloudFormation takes {MAX_BODY} as a template body"
@@ -212,7 +212,7 @@ def tables_are_safe(template: Template) -> Findings:
 
 @rule
 def production_is_recognised(template: Template) -> Findings:
-    """`prod` and `prod-...` are production, to people and to the conditions alike; no other name begins with prod."""
+    """`prod` and `prod-...` are production, to people and to conditions; no other name begins with prod."""
     pattern = template.body["Parameters"]["Stage"].get("AllowedPattern", "")
     for stage in ("local", "dev", "prod", "prod-eu", "a" * 20, "p", "pro", "staging-2"):
         if not re.fullmatch(pattern, stage):
@@ -276,7 +276,7 @@ USE = {
     "kms:ReEncryptTo",
     "kms:CreateGrant",
 }
-# What each service is documented to send with its calls to KMS. EventBridge sends no source on the way to queues.
+# What each service is documented to send to KMS. EventBridge on the way to queues sends no source.
 KMS_CONDITIONS = {
     ("events.amazonaws.com", "kms:DescribeKey"): [{"aws:SourceAccount"}],
     ("events.amazonaws.com", "use"): [
@@ -290,7 +290,7 @@ KMS_CONDITIONS = {
 
 @rule
 def key_policy_is_scoped(template: Template) -> Findings:
-    """Administration apart from use, and each AWS service bound to what it sends: context or source account."""
+    """Administration apart from use; each AWS service bound to what it sends, context or source account."""
     for logical_id, key in template.of("KMS::Key").items():
         if key.get("EnableKeyRotation") is not True:
             yield logical_id, "the key rotates"
@@ -392,7 +392,7 @@ def queues_have_dead_letter_queues(template: Template) -> Findings:
 
 @rule
 def dead_letter_queues_take_only_their_own(template: Template) -> Findings:
-    """A redrive allow policy by name: source and target refer to each other, so one of them cannot use the other's ARN."""
+    """By name: source and target refer to each other, so one of them cannot use the other's ARN."""
     queues = template.of("SQS::Queue")
     for logical_id, sources in dead_letter_queues(template).items():
         allow = queues.get(logical_id, {}).get("RedriveAllowPolicy", {})
@@ -410,7 +410,7 @@ def _sqs_arn(name: str) -> str:
 
 @rule
 def visibility_covers_the_retries(template: Template) -> Findings:
-    """At least six time-outs and the batching window, as the Lambda guide has it; less and a message is worked on twice."""
+    """Six time-outs and the batching window, as the Lambda guide has it, or messages are done twice."""
     functions = template.of("Lambda::Function")
     for queue, users in consumed_queues(template).items():
         for mapping, function in users:
@@ -423,7 +423,7 @@ def visibility_covers_the_retries(template: Template) -> Findings:
 
 @rule
 def mappings_are_capped(template: Template) -> Findings:
-    """Partial answers, or one bad record repeats the batch; a cap, or one queue takes the account's concurrency."""
+    """Partial answers, or one bad record repeats the batch. A cap, or one queue takes all concurrency."""
     for logical_id, mapping in template.of("Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield logical_id, "a mapping has FunctionResponseTypes: [ReportBatchItemFailures]"
@@ -492,7 +492,7 @@ def rule_targets_are_buffered(template: Template) -> Findings:
 
 @rule
 def rules_may_deliver(template: Template) -> Findings:
-    """A rule without the right fails silently. Queues allow the rule itself; topics are reached with a role (see there)."""
+    """A rule without the right fails silently. Queues name the rule, topics are reached with a role."""
     for logical_id, properties in template.of("Events::Rule").items():
         for target in properties.get("Targets", []):
             resource = refers_to(target.get("Arn"))
@@ -555,7 +555,7 @@ def _trusted(role: dict[str, Json]) -> list[str]:
 
 @rule
 def callers_are_named(template: Template) -> Findings:
-    """A service acts for many customers: its principal alone lets a stranger's rule, alarm or API in (confused deputy)."""
+    """A service acts for many customers: its principal alone lets strangers in (confused deputy)."""
     documents = [
         (logical_id, policy["PolicyDocument"])
         for logical_id, policy in template.of(
@@ -637,7 +637,7 @@ def functions_publish_as_themselves(template: Template) -> Findings:
 
 @rule
 def functions_may_work(template: Template) -> Findings:
-    """What the mapping and the worker need of the queues, for exactly the queues that the function works on."""
+    """What mapping and worker need of the queues, for exactly the queues that the function works on."""
     needs = {
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
@@ -793,7 +793,7 @@ def every_part_has_its_alarms(template: Template) -> Findings:
                 yield logical_id, f"a function has an alarm on {metric}"
     rests = undelivered_queues(template) | dead_letter_queues(template).keys()
     for logical_id in template.of("SQS::Queue"):
-        name = {"Fn::GetAtt": [logical_id, "QueueName"]}
+        name: Json = {"Fn::GetAtt": [logical_id, "QueueName"]}
         if logical_id in rests and not _alarms(
             template, "ApproximateNumberOfMessagesVisible", "QueueName", name
         ):
@@ -819,7 +819,7 @@ def every_part_has_its_alarms(template: Template) -> Findings:
 
 @rule
 def alarms_reach_the_operators(template: Template) -> Findings:
-    """Alarm, topic policy, key policy, subscription: each hop is allowed, or the alarm rings in an empty house."""
+    """Alarm, topic policy, key policy, subscription: each hop is allowed, or it rings in an empty house."""
     for logical_id, alarm in template.of("CloudWatch::Alarm").items():
         for actions in ("AlarmActions", "OKActions"):
             if not any(

@@ -1,4 +1,4 @@
-"""A CloudFormation template as the house rules see it: parsed, short forms resolved, each resource with its line."""
+"""A CloudFormation template as the house rules see it: parsed, short forms resolved, with line numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import cfn_yaml
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -32,7 +32,7 @@ class Template:
     ----------
     name: the package it belongs to
     text: the file as written
-    body: the parsed template; `!Sub`, `!GetAtt` and the like are `{"Fn::Sub": ...}`, a GetAtt is a list of two
+    body: the parsed template; `!Sub` and the like are `{"Fn::Sub": ...}`, a GetAtt is a list of two
     lines: line (from 1) on which each resource begins
     """
 
@@ -134,7 +134,7 @@ def walk(node: Json) -> Iterator[Json]:
 
 
 def choices(value: Json) -> Iterator[tuple[str | None, Json]]:
-    """What a value may become: the branches of an `If` with their condition ("!IsProd" for the second), else itself."""
+    """What a value may become: the branches of an `If` with their conditions ("!IsProd" for the second)."""
     if isinstance(value, dict) and "Fn::If" in value:
         condition, yes, no = value["Fn::If"]
         for name, branch in ((condition, yes), (f"!{condition}", no)):
@@ -151,7 +151,7 @@ def statements(policy: Json) -> Iterator[tuple[str | None, dict[str, Json]]]:
 
 
 def condition_values(statement: dict[str, Json], key: str) -> list[Json]:
-    """What a policy statement's condition compares `key` with, whatever the operator; empty if it does not."""
+    """What a statement's condition compares `key` with, whatever the operator; empty if it does not."""
     found: list[Json] = []
     for comparison in statement.get("Condition", {}).values():
         for name, value in comparison.items():
