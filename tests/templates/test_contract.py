@@ -214,6 +214,16 @@ def test_queues_are_worked_on_as_agreed(templates: dict[str, Template], queue: s
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
+def test_every_cap_that_may_be_chosen_is_known(templates: dict[str, Template], name: str) -> None:
+    """The cap goes through a mapping (the template says why): a value that is not in it fails the stack."""
+    body = templates[name].body
+    entries = {key: entry["Invocations"] for key, entry in body["Mappings"]["Concurrency"].items()}
+    allowed = body["Parameters"]["MaxConcurrency"]["AllowedValues"]
+    assert entries == {str(value): value for value in allowed}
+    assert min(allowed) >= 2, "an event source mapping takes no cap below 2"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
 def test_the_zip_is_the_one_the_deployer_built(templates: dict[str, Template], name: str) -> None:
     parameter = templates[name].body["Parameters"]["CodeKey"]
     assert parameter["AllowedPattern"] == rf"^{name}/[0-9a-f]{{64}}\.zip$"
