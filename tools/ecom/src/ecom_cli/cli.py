@@ -281,7 +281,9 @@ def _show_status(found: Any) -> None:
     console = Console(highlight=False)
     if not found.running:
         where = f" at {found.endpoint_url}" if found.endpoint_url else ""
-        console.print(f"Stage {found.stage}{where}: nothing runs. [cyan]./ecom up[/] starts it on this machine.")
+        console.print(
+            f"Stage {found.stage}{where}: nothing runs. [cyan]./ecom up[/] starts it on this machine."
+        )
         return
     console.print(
         f"Stage [bold]{found.stage}[/] in {found.region}"
