@@ -23,6 +23,7 @@ def row(order_id: str, *steps: tuple[str, int], closed: bool = False) -> dict[st
         "status": steps[-1][0],
         "rank": 10 * len(steps),
         "placedAt": "2026-01-01T10:00:00+00:00",
+        "updatedAt": f"2026-01-01T10:00:{steps[-1][1]:02d}+00:00",
         "timeline": [
             {"status": status, "at": f"2026-01-01T10:00:{second:02d}+00:00"} for status, second in steps
         ],

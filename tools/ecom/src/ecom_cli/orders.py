@@ -38,6 +38,14 @@ STYLES = {
 """One colour for each status, in every picture that the tool draws."""
 
 HAPPY_END = "SHIPPED"
+NOTES = {
+    "reason": "reason",
+    "cancelReason": "cancelled for",
+    "carrier": "carrier",
+    "trackingNumber": "tracking",
+}
+"""What an order keeps of the facts it met, and the words for it."""
+
 _BASKET_COLUMNS: tuple[JustifyMethod, ...] = ("right", "left", "left", "right")
 
 ENDS = ("SHIPPED", "OUT_OF_STOCK", "PAYMENT_FAILED", "CANCELLED", "REFUNDED")
@@ -54,8 +62,11 @@ def parse_time(text: str) -> datetime:
 
 
 def is_closed(order: Mapping[str, Any]) -> bool:
-    """True when nothing can happen to the order any more."""
-    return bool(order.get("closed"))
+    """True when the order's status is its last.
+
+    A row says so itself. The API shows only the status: from those in ENDS no order goes on to another.
+    """
+    return bool(order.get("closed")) if "rank" in order else order.get("status") in ENDS
 
 
 def default_amount(lines: Sequence[Line], items: Mapping[str, Item]) -> tuple[int, str]:
@@ -352,6 +363,9 @@ def _card(order: Mapping[str, Any]) -> RenderableType:
     head.add_row("status", Text(words(status), f"bold {STYLES.get(status, '')}"))
     if "amount" in order:
         head.add_row("amount", f"{amount_of(order):,} {order['currency']}")
+    for name, label in NOTES.items():
+        if order.get(name):
+            head.add_row(label, str(order[name]))
     if order.get("items"):
         head.add_row("items", ", ".join(f"{line['quantity']} x {line['itemId']}" for line in order["items"]))
     return Group(Text(""), head, Text(""), timeline(order), Text(""))

@@ -32,13 +32,10 @@ class Track:
 
     @property
     def seconds(self) -> float | None:
-        """From placed to closed, by the order's own timeline; None while it is open."""
+        """From placed to closed; None while it is open. The last update of a closed order is its closing."""
         if not self.closed or self.row is None:
             return None
-        steps = self.row.get("timeline") or ()
-        first = steps[0]["at"] if steps else self.row["placedAt"]
-        last = steps[-1]["at"] if steps else self.row["updatedAt"]
-        return (parse_time(last) - parse_time(first)).total_seconds()
+        return (parse_time(self.row["updatedAt"]) - parse_time(self.row["placedAt"])).total_seconds()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def demo(
         int | None, typer.Option("--seed", min=0, help="Same seed, same orders. Default: a new one.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds after which an open order counts as stuck.")
+        float, typer.Option("--timeout", min=1, help="Seconds without a move until an order is stuck.")
     ] = 240,
     stage: Annotated[
         str | None, typer.Option("--stage", "-s", help="Default: the local one, brought up if need be.")
@@ -67,7 +67,7 @@ def demo(
     console = Console(stderr=as_json)
     where = _up(stage, region)
     drawn = random.SystemRandom().randrange(10_000) if seed is None else seed
-    title = f" ecom demo  {orders} orders, {clients} clients, seed {drawn}, stage {where.name} "
+    title = f" ecom demo   {orders} orders, {clients} clients, seed {drawn}, stage {where.name} "
     live = console.is_terminal and not as_json
     view: View = LiveView(console, title) if live else PlainView(console)
     report = run(where, Settings(orders, clients, drawn, timeout), view)

@@ -20,11 +20,13 @@ from ecom_cli.orders import STYLES, journey, words
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the way out", ("PLACED", "RESERVED", "PAID", "SHIPPED")),
     ("the ways back", ("CANCELLING", "SHIPPING_FAILED", "VOIDED")),
-    ("ended without a parcel", ("OUT_OF_STOCK", "PAYMENT_FAILED", "CANCELLED", "REFUNDED")),
+    ("without a parcel", ("OUT_OF_STOCK", "PAYMENT_FAILED", "CANCELLED", "REFUNDED")),
 )
 OPEN, CLOSED = "●", "■"
 
-LINES_BESIDE_THE_JOURNEYS = 24
+LINES_BESIDE_THE_JOURNEYS = 23
+LINES_OF_TITLES = 5
+ENOUGH_JOURNEYS = 4
 PER_SECOND = 8
 
 
@@ -61,25 +63,25 @@ class LiveView:
         self._live.console.print(Text.assemble(("  · ", "dim"), (text, "dim")))
 
     def show(self, board: Board, seconds: float, mails: int) -> None:
-        room = self._console.size.height - LINES_BESIDE_THE_JOURNEYS
-        self._live.update(picture(board, self._title, seconds, mails, self._console.width, max(3, room)))
+        size = self._console.size
+        self._live.update(picture(board, self._title, seconds, mails, size.width, size.height))
 
 
 class PlainView:
-    """One line every few seconds, for pipes, logs and --json."""
+    """A line when something has moved, every few seconds at most; for pipes, logs and --json."""
 
     def __init__(self, console: Console, every_seconds: float = 2.0) -> None:
         self._console = console
         self._every = every_seconds
         self._next = 0.0
-        self._last = ""
+        self._said = self._last = self._now = ""
 
     def __enter__(self) -> PlainView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._last:
-            self._console.print(self._last, highlight=False)
+        if self._last != self._said:
+            self._say()
 
     def note(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
@@ -88,28 +90,34 @@ class PlainView:
         counts = ", ".join(
             f"{count} {words(status)}" for status, count in sorted(board.by_status().items(), key=_furthest)
         )
-        self._last = f"{seconds:6.1f} s  {counts or 'nothing placed yet'}; {_notified(mails)}"
-        if seconds >= self._next:
+        self._last = f"{counts or 'nothing placed yet'}; {_notified(mails)}"
+        self._now = f"{seconds:6.1f} s  "
+        if seconds >= self._next and self._last != self._said:
             self._next = seconds + self._every
-            self._console.print(self._last, highlight=False)
-            self._last = ""
+            self._say()
+
+    def _say(self) -> None:
+        self._console.print(self._now + self._last, highlight=False, markup=False)
+        self._said = self._last
 
 
-def picture(
-    board: Board, title: str, seconds: float, mails: int, width: int, journeys: int
-) -> RenderableType:
-    """Everything at one moment. `journeys`: lines of room for the orders that moved last."""
+def picture(board: Board, title: str, seconds: float, mails: int, width: int, height: int) -> RenderableType:
+    """Everything at one moment, in a terminal of this size."""
     tracks = board.tracks()
     closed = sum(track.closed for track in tracks)
     clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
     inner = width - 4
+    room = height - LINES_BESIDE_THE_JOURNEYS
+    titles = room >= ENOUGH_JOURNEYS
+    if not titles:
+        room += LINES_OF_TITLES
     return Panel(
         Group(
-            lanes(tracks, board.total, inner),
+            lanes(tracks, board.total, inner, titles=titles),
             Text(""),
             _progress(closed, board.total, mails, inner),
             Text(""),
-            *_journeys(board.latest(journeys), inner),
+            *_journeys(board.latest(room), inner),
         ),
         title=Text(title, "bold"),
         title_align="left",
@@ -122,7 +130,7 @@ def picture(
     )
 
 
-def lanes(tracks: Sequence[Track], total: int, width: int) -> RenderableType:
+def lanes(tracks: Sequence[Track], total: int, width: int, *, titles: bool = True) -> RenderableType:
     """One lane for each status, one mark for each order in it (or for several, where there are many)."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=16, no_wrap=True)
@@ -130,9 +138,10 @@ def lanes(tracks: Sequence[Track], total: int, width: int) -> RenderableType:
     grid.add_column(no_wrap=True)
     per_mark = max(1, -(-total // max(10, width - 26)))
     for number, (name, statuses) in enumerate(LANES):
-        if number:
-            grid.add_row("", "", "")
-        grid.add_row(Text(name, "dim italic"), "", "")
+        if titles:
+            if number:
+                grid.add_row("", "", "")
+            grid.add_row(Text(name, "dim italic"), "", "")
         for status in statuses:
             here = [track for track in tracks if track.status == status]
             grid.add_row(
@@ -157,7 +166,12 @@ def _progress(closed: int, total: int, mails: int, width: int) -> RenderableType
     text = f"{closed} of {total} closed   {_notified(mails)}"
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
-        ProgressBar(total=max(1, total), completed=closed, width=max(10, width - len(text) - 4)),
+        ProgressBar(
+            total=max(1, total),
+            completed=closed,
+            width=max(10, width - len(text) - 4),
+            complete_style="green",
+        ),
         Text(text, "dim"),
     )
     return grid

@@ -14,7 +14,7 @@ from rich.text import Text
 from ecom_cli.demo.board import Track, percentile
 from ecom_cli.orders import ENDS, STYLES, journey, words
 
-BAR = 28
+BAR = 24
 MILLISECONDS = 1000
 
 
@@ -135,6 +135,8 @@ def _head(report: Report) -> Text:
 
 def _outcomes(report: Report) -> RenderableType:
     table = _table("outcome", "", "")
+    table.columns[1].justify = "right"
+    table.columns[2].no_wrap = True
     most = max(report.by_status.values(), default=1)
     for status, count in report.by_status.items():
         style = STYLES.get(status, "")
