@@ -119,7 +119,7 @@ def _head(report: Report) -> Text:
     count = len(report.tracks)
     text = Text.assemble(
         (f"{count} order{'' if count == 1 else 's'}", "bold"),
-        f" in {report.seconds:.1f} s, {report.clients} clients, seed {report.seed}, stage {report.stage}   ",
+        f" in {report.seconds:.1f} s, {report.clients} clients, seed {report.seed}, stage {report.stage}\n",
     )
     if count < report.asked:
         text.append(f"{report.asked - count} not taken   ", "bold red")
