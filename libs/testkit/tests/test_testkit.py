@@ -86,6 +86,13 @@ def test_a_crash_is_before_or_after_the_effect() -> None:
         assert counter.done == done + 1, "it crashes once"
 
 
+def test_an_error_answer_can_get_lost_too() -> None:
+    """Otherwise a story with a refused condition in it would seem to survive there, and end."""
+    client = CrashingClient(Counter(), after=1, effect=True)
+    with pytest.raises(Crash):
+        client.add(number="not a number")
+
+
 def test_crash_points_are_both_sides_of_every_call_of_all_clients() -> None:
     points = []
     for point in crash_points():
