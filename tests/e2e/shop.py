@@ -22,8 +22,8 @@ from ecom_cli.stock import Item, Shelves
 from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, Row, get_many, typed
 
 CURRENCY = "USD"
-SECONDS = 30.0
-"""Longer than anything here takes on a slow machine."""
+SECONDS = 60.0
+"""Longer than anything here takes, also where other work fills the machine."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Shop:
 
         `force` is one of the documented ends of an order id; `amount` is by default what the items cost.
         """
-        order = self.planned(force=force, key=key, amount=amount, **pieces)
+        order = self.planned(pieces, force=force, key=key, amount=amount)
         answer = self.post(self.body(order), key=order.key)
         assert answer.status_code == 202, (
             f"the shop does not take {order}: {answer.status_code} {answer.text}"
@@ -106,7 +106,12 @@ class Shop:
         return order
 
     def planned(
-        self, *, force: str | None = None, key: str | None = None, amount: str | None = None, **pieces: int
+        self,
+        pieces: Mapping[str, int],
+        *,
+        force: str | None = None,
+        key: str | None = None,
+        amount: str | None = None,
     ) -> Order:
         """The same without placing it."""
         if key is None:
@@ -128,6 +133,13 @@ class Shop:
 
     def get(self, order_id: str) -> httpx.Response:
         return self._http.get(f"{self.system.stage.api_url}/{order_id}")
+
+    def page(self, **query: str | int) -> dict[str, Any]:
+        """One page of GET /orders."""
+        answer = self._http.get(self.system.stage.api_url, params=query)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
 
     def cancel(self, order: Order | str) -> httpx.Response:
         order_id = order if isinstance(order, str) else order.order_id

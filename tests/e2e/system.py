@@ -114,6 +114,14 @@ class Inbox(Generic[T]):
         self.url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
         self.arn: str = attributes["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": json.dumps(policy)})
 
     def all(self) -> list[T]:
         """Everything so far."""
