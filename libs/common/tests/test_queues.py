@@ -96,18 +96,17 @@ class TestParking:
 
 
 class Visibility:
-    """Stands in for SQS where the batch call answers or raises as told."""
+    """Stands in for SQS where the call raises from the `fails_at`-th on (1 is the first)."""
 
-    def __init__(self, answer: Any = None) -> None:
-        self.answer = answer or {"Successful": []}
+    def __init__(self, fails_at: int = 1_000) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.fails_at = fails_at
         self.meta = boto3.client("sqs", region_name="eu-west-1").meta
 
-    def change_message_visibility_batch(self, **arguments: Any) -> Any:
+    def change_message_visibility(self, **arguments: Any) -> None:
         self.calls.append(arguments)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if len(self.calls) >= self.fails_at:
+            raise ReadTimeoutError(endpoint_url="https://…")
 
 
 def come_back_later(client: Any, records: list[SQSRecord], base: int = 5) -> None:
@@ -115,28 +114,21 @@ def come_back_later(client: Any, records: list[SQSRecord], base: int = 5) -> Non
 
 
 class TestComingBack:
-    def test_more_than_ten_go_in_tens_with_distinct_ids(self) -> None:
+    def test_each_record_is_named_by_its_handle(self) -> None:
         client = Visibility()
         records = [record() for _ in range(23)]
         come_back_later(client, records)
-        assert [len(call["Entries"]) for call in client.calls] == [10, 10, 3]
-        for call in client.calls:
-            assert len({entry["Id"] for entry in call["Entries"]}) == len(call["Entries"])
-        handles = [entry["ReceiptHandle"] for call in client.calls for entry in call["Entries"]]
-        assert handles == [one.receipt_handle for one in records]
+        assert [call["ReceiptHandle"] for call in client.calls] == [one.receipt_handle for one in records]
 
     def test_each_queue_is_told_about_its_own(self) -> None:
         client = Visibility()
         come_back_later(client, [record(queue="one"), record(queue="two"), record(queue="one")])
-        assert {call["QueueUrl"].rsplit("/", 1)[1]: len(call["Entries"]) for call in client.calls} == {
-            "one": 2,
-            "two": 1,
-        }
+        assert [call["QueueUrl"].rsplit("/", 1)[1] for call in client.calls] == ["one", "two", "one"]
 
     def test_the_delay_grows_with_the_receives(self) -> None:
         client = Visibility()
         come_back_later(client, [record(attempt=1), record(attempt=5)], base=10)
-        first, fifth = (entry["VisibilityTimeout"] for entry in client.calls[0]["Entries"])
+        first, fifth = (call["VisibilityTimeout"] for call in client.calls)
         assert 5 <= first <= 10
         assert 80 <= fifth <= 160
 
@@ -161,17 +153,12 @@ class TestComingBack:
         come_back_later(client, [])
         assert client.calls == []
 
-    def test_a_failing_call_is_only_logged_and_the_next_is_made(self, log: Log) -> None:
-        client = Visibility(ReadTimeoutError(endpoint_url="https://…"))
+    def test_a_call_that_fails_is_logged_once_and_ends_it(self, log: Log) -> None:
+        """SQS is in trouble: twenty more time-outs would cost the whole invocation."""
+        client = Visibility(fails_at=3)
         come_back_later(client, [record() for _ in range(11)])
-        assert len(client.calls) == 2
-        assert [line["number"] for line in log.lines] == [10, 1]
-
-    def test_refused_entries_are_only_logged(self, log: Log) -> None:
-        failed = [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]
-        come_back_later(Visibility({"Successful": [], "Failed": failed}), [record()])
-        [line] = log.lines
-        assert (line["level"], line["number"], line["codes"]) == ("WARNING", 1, ["ReceiptHandleIsInvalid"])
+        assert len(client.calls) == 3
+        assert [line["number"] for line in log.lines] == [9]
 
 
 def test_receives_are_counted_by_sqs() -> None:

@@ -297,7 +297,7 @@ class TestAttempts:
         class Sqs:
             meta = boto3.client("sqs", region_name="eu-west-1").meta
 
-            def change_message_visibility_batch(self, **arguments: Any) -> Any:
+            def change_message_visibility(self, **arguments: Any) -> Any:
                 calls.append(arguments)
                 return {}
 
@@ -307,5 +307,5 @@ class TestAttempts:
             bench.publisher, Queues(sqs, "https://parking", 8), one={"One": bench.one}, clock=lambda: NOW
         )
         worker.run(sqs_event(make_fact("One", "1"), make_fact("One", "2"), attempt=3), context())
-        [entry] = calls[0]["Entries"]
-        assert 16 <= entry["VisibilityTimeout"] <= 32
+        [call] = calls
+        assert 16 <= call["VisibilityTimeout"] <= 32

@@ -42,7 +42,7 @@ class Sqs:
     class meta:  # noqa: N801 - as boto3 has it
         endpoint_url = "https://sqs"
 
-    def change_message_visibility_batch(self, **arguments: Any) -> dict[str, Any]:
+    def change_message_visibility(self, **arguments: Any) -> dict[str, Any]:
         return {}
 
 

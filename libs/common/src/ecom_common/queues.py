@@ -13,9 +13,7 @@ from ecom_common.telemetry import count, log_failure, logger
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
-_BATCH = 10
 LONGEST_DELAY = 900
 """Seconds. Enough tries spread over the half hour that most disturbances last."""
 
@@ -66,35 +64,21 @@ class Queues:
         """Let failed records come again after a growing delay, not the queue's long visibility time-out.
 
         That time-out must outlast six runs of the function; a failure that has already been noticed need
-        not wait so long. Where this call fails the time-out still brings the records back.
+        not wait so long. Where a call fails, the time-out still brings this record and the rest back. (One
+        call for each record: the local emulator checks the batch call against a permission that AWS does
+        not have.)
         """
-        by_queue: dict[str, list[SQSRecord]] = {}
-        for record in records:
-            by_queue.setdefault(record.event_source_arn, []).append(record)
-        for arn, failed in by_queue.items():
-            for start in range(0, len(failed), _BATCH):
-                self._delay(self._url(arn), failed[start : start + _BATCH])
-
-    def _delay(self, url: str, records: Sequence[SQSRecord]) -> None:
-        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-            {
-                "Id": str(number),
-                "ReceiptHandle": record.receipt_handle,
-                "VisibilityTimeout": delay(receive_count(record), self._base),
-            }
-            for number, record in enumerate(records)
-        ]
-        try:
-            answer = self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
-        except AwsError as error:
-            log_failure(error, "failed records keep the queue's visibility time-out", number=len(entries))
-            return
-        if refused := answer.get("Failed"):
-            codes = sorted({entry["Code"] for entry in refused})
-            logger.warning(
-                "failed records keep the queue's visibility time-out",
-                extra={"number": len(refused), "codes": codes},
-            )
+        for done, record in enumerate(records):
+            try:
+                self._sqs.change_message_visibility(
+                    QueueUrl=self._url(record.event_source_arn),
+                    ReceiptHandle=record.receipt_handle,
+                    VisibilityTimeout=delay(receive_count(record), self._base),
+                )
+            except AwsError as error:
+                number = len(records) - done
+                log_failure(error, "failed records keep the queue's visibility time-out", number=number)
+                return
 
     def _url(self, arn: str) -> str:
         """A queue's URL is its ARN in another order; asking SQS for it would be one more call."""

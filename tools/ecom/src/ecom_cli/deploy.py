@@ -246,7 +246,7 @@ def presets(stage: Stage) -> dict[str, str]:
     """Parameter values that a new stack gets by where it is; `--param` overrides them."""
     values = {"EventArchive": "off"} if stage.is_emulator else {}
     if stage.name == LOCAL_STAGE:
-        values |= {"ApiAuthorization": "NONE", "RetryBaseSeconds": "1"}
+        values |= {"ApiAuthorization": "NONE", "RetryBaseSeconds": "1", "MaxConcurrency": "2"}
     return values
 
 
