@@ -46,13 +46,7 @@ orders = Orders(client("dynamodb"), settings.table_name)
 # A customer is waiting, and API Gateway waits 29 s: what one call cannot publish is left to the sweeper.
 api = Api(orders, Publisher(client("events"), settings.event_bus_name, tries=1), settings.limits)
 sweeper = Sweeper(orders, Publisher(client("events"), settings.event_bus_name), settings.limits)
-
-ROUTES: http.Routes = {
-    ("POST", "/orders"): api.place,
-    ("GET", "/orders"): api.page,
-    ("GET", "/orders/{orderId}"): api.show,
-    ("POST", "/orders/{orderId}/cancel"): api.cancel,
-}
+routes = api.routes()
 
 
 @cache
@@ -72,7 +66,7 @@ def worker() -> Worker:
 def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """OrderApi, OrderLifecycleQueue and the sweeper's schedule."""
     if "httpMethod" in event and "resource" in event:
-        return http.respond(event, ROUTES, settings.stage)
+        return http.respond(event, routes, settings.stage)
     if "Records" in event:
         return worker().run(event, context)
     if event.get("sweep") is True:

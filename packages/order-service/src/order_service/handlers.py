@@ -35,6 +35,15 @@ class Api:
         self._limits = limits
         self._clock = clock
 
+    def routes(self) -> http.Routes:
+        """The requests by method and resource, as the template names them."""
+        return {
+            ("POST", "/orders"): self.place,
+            ("GET", "/orders"): self.page,
+            ("GET", "/orders/{orderId}"): self.show,
+            ("POST", "/orders/{orderId}/cancel"): self.cancel,
+        }
+
     def place(self, request: Request) -> Response:
         """``POST /orders``: write the order, then say so. The same key and wish give the same order again."""
         key = _idempotency_key(request)

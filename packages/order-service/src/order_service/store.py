@@ -171,7 +171,8 @@ class Orders:
         The index lags behind: some may have closed or been swept meanwhile.
         """
         for page in self._open(shard, "sweepAt <= :now", {":now": int(now.timestamp())}):
-            yield [from_item(item)["orderId"] for item in page["Items"]]
+            if page["Items"]:
+                yield [from_item(item)["orderId"] for item in page["Items"]]
 
     def count_open(self, shard: str) -> int:
         """How many open orders a shard holds."""

@@ -55,7 +55,10 @@ class Sweeper:
         random.shuffle(shards)
         for shard in shards:
             try:
-                self._shard(shard, now, time_left, tally)
+                if not self._shard(shard, now, time_left, tally):
+                    count("SweepsCutShort")
+                    logger.warning("no time left to sweep")
+                    break
             except AwsError as error:
                 log_failure(error, "shard not swept", shard=shard)
                 trouble = error
@@ -69,13 +72,13 @@ class Sweeper:
             raise trouble
         return dict(tally)
 
-    def _shard(self, shard: str, now: datetime, time_left: Callable[[], int], tally: Counter[str]) -> None:
+    def _shard(self, shard: str, now: datetime, time_left: Callable[[], int], tally: Counter[str]) -> bool:
+        """Sweep what is due in a shard. False where the time ran out."""
         for order_ids in self._orders.due(shard, now):
             if time_left() < LAST_PAGE_MS:
-                count("SweepsCutShort")
-                logger.warning("no time left to sweep", extra={"shard": shard})
-                return
+                return False
             self._page(order_ids, now, tally)
+        return True
 
     def _page(self, order_ids: Sequence[str], now: datetime, tally: Counter[str]) -> None:
         try:
