@@ -129,7 +129,7 @@ WORK = {
     "InventoryCompensationQueue": ("inventory-service", "InventoryLambda", 10, 8, "InventoryCompensationDLQ"),
     "PaymentQueue": ("payment-service", "PaymentLambda", 10, 8, "PaymentDLQ"),
     "ShippingQueue": ("shipping-service", "ShippingLambda", 10, 3, "ShippingDLQ"),
-    "ShippingDLQ": ("shipping-service", "DLQProcessorLambda", 10, 6, "ShippingParkingQueue"),
+    "ShippingDLQ": ("shipping-service", "DLQProcessorLambda", 10, 10, "ShippingParkingQueue"),
 }
 
 
