@@ -8,7 +8,7 @@ import pytest
 
 from ecom_cli.aws import Stage
 from ecom_cli.deploy import Deployed, deploy, presets
-from ecom_cli.destroy import destroy
+from ecom_cli.destroy import _empty, destroy
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
 from ecom_cli.stacks import Stack
@@ -268,6 +268,20 @@ def test_everything_is_deleted_and_what_stays_is_named(stage, zip_repo):
     assert list(done)[-1] == "base-infra"
     again = destroy(stage, report=Reporter(quiet=True), repo=repo)
     assert {stack.status for stack in again} == {"absent"}
+
+
+def test_a_bucket_is_emptied_to_its_last_version(stage):
+    s3, bucket = stage.client("s3"), f"ecom-{stage.name}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": stage.region})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="twice", Body=body)
+    s3.put_object(Bucket=bucket, Key="gone", Body=b"3")
+    s3.delete_object(Bucket=bucket, Key="gone")
+    assert _empty(stage, bucket) == 4  # two versions, one more, and a delete marker
+    left = s3.list_object_versions(Bucket=bucket)
+    assert not left.get("Versions")
+    assert not left.get("DeleteMarkers")
 
 
 def test_the_base_is_not_destroyed_under_a_service(stage, repo):

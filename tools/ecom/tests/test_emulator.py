@@ -136,6 +136,25 @@ def test_the_functions_processes_end_with_it(home, zip_repo):
     assert not [pid for pid in workers if process_born(pid)]
 
 
+def test_one_that_does_not_end_when_asked_is_killed_with_its_children(monkeypatch):
+    monkeypatch.setattr(emulator, "STOP_SECONDS", 0.3)
+    stubborn = subprocess.Popen(
+        ["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert stubborn.stdout
+    child = int(stubborn.stdout.readline())
+    emulator.stop(stubborn.pid)
+    assert stubborn.wait(timeout=5) == -signal.SIGKILL
+    stubborn.stdout.close()
+    for _ in range(100):
+        if process_born(child) is None:
+            break
+        time.sleep(0.02)
+    assert process_born(child) is None
+
+
 def test_its_surroundings_know_nothing_of_the_users_aws_settings(home, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "real-account")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real-token")

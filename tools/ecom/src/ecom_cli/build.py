@@ -22,7 +22,8 @@ from ecom_cli.errors import EcomError
 from ecom_cli.uvtool import uv
 from ecom_cli.workspace import Member, Workspace, workspace
 
-RECIPE = "1"  # raise it when what a zip is made of changes: it is part of every cache key
+# part of every cache key: another way to build gives another zip from the same sources
+RECIPE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 LAMBDA_PYTHON = "3.13"
 LAMBDA_PLATFORM = "aarch64-manylinux2014"
 KEPT_ZIPS = 3
@@ -101,7 +102,7 @@ def vendored(repo: Workspace, member: Member) -> Path:
     if not member.requirements.is_file():
         raise EcomError(f"{member.requirements} is missing.", "Write it with `./ecom pins`.")
     pins = member.requirements.read_bytes()
-    key = hashlib.sha256(f"{RECIPE} {LAMBDA_PYTHON} {LAMBDA_PLATFORM}\n".encode() + pins).hexdigest()[:32]
+    key = hashlib.sha256(f"{LAMBDA_PYTHON} {LAMBDA_PLATFORM}\n".encode() + pins).hexdigest()[:32]
     folder = repo.state / "build" / "vendor" / key
     if folder.is_dir():
         return folder
