@@ -171,9 +171,7 @@ def destroy(
         return
     gone = sum(stack.status == "deleted" for stack in done)
     kept = sum(len(stack.retained) for stack in done)
-    typer.echo(
-        f"{gone} stacks deleted" + (f", {kept} resources kept by policy (named above)." if kept else ".")
-    )
+    typer.echo(f"Stacks deleted: {gone}." + (f" Kept by policy: {kept}, named above." if kept else ""))
 
 
 @app.command()
