@@ -228,7 +228,7 @@ def cancel(
 ) -> None:
     """Ask for an order to be cancelled. It is undone step by step: shipping, money, stock.
 
-    Exit code 1 if it is too late. A parcel that is already booked goes out all the same.
+    Exit code 1 if it is too late. A parcel that is booked in the same moment goes out all the same.
     """
     with Api.of(resolve_stage(stage, region)) as api:
         order = api.cancel(order_id).order

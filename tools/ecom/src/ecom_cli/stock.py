@@ -305,11 +305,11 @@ def show(
 def set_(
     item: Annotated[str, typer.Argument(metavar="ITEM", help="The item's id, as in ITEM_ID-02.")],
     quantity: Annotated[
-        int | None, typer.Option("--quantity", "-q", min=0, max=MOST, help="Pieces on hand.")
+        int | None, typer.Option("--quantity", "-q", metavar="N", help="Pieces on hand.")
     ] = None,
     add: Annotated[
         int | None,
-        typer.Option("--add", "-a", min=-MOST, max=MOST, help="Pieces delivered, or lost if below zero."),
+        typer.Option("--add", "-a", metavar="N", help="Pieces delivered, or lost if below zero."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="With --quantity: overwrite the stock of an existing item.")
@@ -325,10 +325,14 @@ def set_(
 ) -> None:
     """Create an item, book a delivery or a loss, or correct the stock.
 
-    Live stock is never overwritten silently: --add counts up or down beside running orders, and --quantity
-    on an existing item needs --force, and does nothing if an order took a piece in between.
+    Live stock is never overwritten silently: --add counts up or down beside running orders, and \
+--quantity on an existing item needs --force, and does nothing if an order took a piece in between.
     """
     item_id = parse_item_id(item)
+    if quantity is not None and not 0 <= quantity <= MOST:
+        raise EcomError(f"--quantity {quantity} is not a number from 0 to {MOST}.")
+    if add is not None and abs(add) > MOST:
+        raise EcomError(f"--add {add} is more than {MOST}.")
     if quantity is not None and add is not None:
         raise EcomError("--quantity and --add exclude each other.")
     if quantity is None and add is None and price is None and name is None and currency is None:

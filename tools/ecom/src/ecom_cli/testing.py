@@ -269,7 +269,7 @@ def run_tests(
     skipped = sum(r.skipped for r in results)
     seconds = time.monotonic() - begun
     summary = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
-    console.print(f"\n[dim]{len(results)} suites in {seconds:.1f} s[/]")
+    console.print(f"\n[dim]{len(results)} suite{'' if len(results) == 1 else 's'} in {seconds:.1f} s[/]")
     if passed + failed == 0:
         console.print("[red]no test ran[/]")
     console.print(summary, markup=False)

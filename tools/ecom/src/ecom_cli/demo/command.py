@@ -54,9 +54,9 @@ def demo(
 ) -> None:
     """Place orders through the API and watch each find its way; then check that nothing was lost.
 
-    The mix is drawn from a seed: orders of one to four lines, some with a wrong amount, some for more than
-    there is, some cancelled, some sent twice, some whose payment or carrier fails. Stock is topped up first,
-    and the report says by how much.
+    The mix is drawn from a seed: orders of one to four lines, some with a wrong amount, some for more \
+than there is, some cancelled, some sent twice, some whose payment or carrier fails. Stock is topped up \
+first, and the report says by how much.
 
     Exit code 1 if a promise is broken, an order is stuck, or the API did not take one.
     """

@@ -97,7 +97,7 @@ class PlainView:
             self._say()
 
     def _say(self) -> None:
-        self._console.print(self._now + self._last, highlight=False, markup=False)
+        self._console.print(self._now + self._last, highlight=False, markup=False, soft_wrap=True)
         self._said = self._last
 
 
