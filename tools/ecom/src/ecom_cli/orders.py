@@ -62,11 +62,8 @@ def parse_time(text: str) -> datetime:
 
 
 def is_closed(order: Mapping[str, Any]) -> bool:
-    """True when the order's status is its last.
-
-    A row says so itself. The API shows only the status: from those in ENDS no order goes on to another.
-    """
-    return bool(order.get("closed")) if "rank" in order else order.get("status") in ENDS
+    """True when nothing can happen to the order any more: for a row, and for what the API shows."""
+    return bool(order.get("closed"))
 
 
 def default_amount(lines: Sequence[Line], items: Mapping[str, Item]) -> tuple[int, str]:
