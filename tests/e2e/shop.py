@@ -146,7 +146,7 @@ class Shop:
         return self._http.post(f"{self.system.stage.api_url}/{order_id}/cancel")
 
     def place_all(
-        self, orders: Sequence[Order], *, customers: int = 16, tries: int = 1
+        self, orders: Sequence[Order], *, customers: int = 8, tries: int = 1
     ) -> dict[str, list[int]]:
         """Place many at once; returns the HTTP codes of each order's attempts.
 

@@ -262,8 +262,8 @@ class System:
             pid for pid, parent, command in _processes() if parent == self._pid and "_worker.py" in command
         ]
 
-    def kill_workers(self) -> int:
-        """kill -9 for every one of them; how many those were."""
+    def kill_workers(self) -> int | None:
+        """kill -9 for every one of them; how many those were, None if there was none."""
         killed = 0
         for pid in self.workers():
             try:
@@ -271,7 +271,7 @@ class System:
             except ProcessLookupError:
                 continue  # it has ended by itself since we looked
             killed += 1
-        return killed
+        return killed or None
 
     @property
     def _pid(self) -> int:
