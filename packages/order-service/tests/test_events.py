@@ -74,7 +74,7 @@ def test_whatever_intake_takes_holds_the_schema(items: Any, amount: int, currenc
     wish = intake.read(json.dumps({"items": items, "amount": amount, "currency": currency}).encode())
     minute = timedelta(minutes=1)
     limits = model.Limits(minute, minute, minute)
-    order = model.place(wish, model.order_id("anna", None), "anna", datetime.now(UTC), limits)
+    order = model.place(wish, model.order_id("anna", "k1"), "anna", datetime.now(UTC), limits)
     check(PLACED, events.order_placed(order).detail())
 
 

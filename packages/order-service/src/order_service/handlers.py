@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import uuid
 from typing import Any
 
 from ecom_common.errors import Retry
@@ -48,9 +49,8 @@ class Api:
         """``POST /orders``: write the order, then say so. The same key and wish give the same order again."""
         key = _idempotency_key(request)
         wish = _wish(request)
-        order = model.place(
-            wish, model.order_id(request.owner, key), request.owner, self._clock(), self._limits
-        )
+        order_id = str(uuid.uuid4()) if key is None else model.order_id(request.owner, key)
+        order = model.place(wish, order_id, request.owner, self._clock(), self._limits)
         standing = self._orders.add(order)
         if (standing.owner, standing.fingerprint) != (order.owner, order.fingerprint):
             raise Problem(Kind.KEY_REUSED, "This key was used for an order with other items or amount.")

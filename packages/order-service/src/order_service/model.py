@@ -187,9 +187,9 @@ class Sweep(Enum):
     """OrderCancelRequested again: the whole way back answers again."""
 
 
-def order_id(owner: str, key: str | None) -> str:
-    """The id of an order: with an Idempotency-Key always the same one for the same owner and key."""
-    return str(uuid.uuid4() if key is None else uuid.uuid5(ORDER_NAMESPACE, f"{owner}\n{key}"))
+def order_id(owner: str, key: str) -> str:
+    """The id of an order with an Idempotency-Key: always the same one for the same owner and key."""
+    return str(uuid.uuid5(ORDER_NAMESPACE, f"{owner}\n{key}"))
 
 
 def place(wish: Wish, order_id: str, owner: str, now: datetime, limits: Limits) -> Order:
