@@ -89,6 +89,9 @@ class Dispatch:
             return self._give_up(shipment, fact, Reason.EXPIRED)
         if self._rescue:
             return self._book_as_rescue(shipment, fact)
+        if self._carrier.name not in shipment.asked:
+            # A rescue began this row, for a record that had failed before there was one.
+            return self._shipments.note_asked(shipment, self._carrier.name)
         return self._book(shipment, fact)
 
     def _book_as_rescue(self, shipment: Shipment, fact: Fact) -> Shipment:

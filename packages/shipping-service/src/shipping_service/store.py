@@ -52,6 +52,13 @@ class Shipments:
         )
         return _shipment(standing)
 
+    def note_asked(self, shipment: Shipment, carrier: str) -> Shipment:
+        """Note that a carrier may hold a booking, before it is asked. Returns what stands."""
+        _, standing = self._rows.move(
+            shipment.order_id, State.INTENT.value, {}, adds={"asked": {carrier}}
+        )
+        return _shipment(standing)
+
     def strike_out(self, shipment: Shipment, carrier: str) -> None:
         """Note that a carrier holds no booking of this settled order any more."""
         self._rows.move(shipment.order_id, shipment.state.value, {}, deletes={"asked": {carrier}})

@@ -1,0 +1,172 @@
+"""Deliveries that are at work at the same time, in every order, with deaths and silences of the carriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecom_common.errors import Retry
+from ecom_common.facts import Fact
+from ecom_common.table import StateTable
+from shipping_service.carrier import FALLBACK, PRIMARY
+from shipping_service.model import RESCUES
+from shipping_service.store import Shipments
+
+from .depot import ORDER, Clock, Depot, FakeCarrier, cancel_requested, paid
+from .schedules import Choices, Stage, StageTable, every_path, random_paths
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FACTS: dict[str, Callable[[], Fact]] = {"ship": paid, "rescue": paid, "cancel": cancel_requested}
+
+
+def play(
+    choices: Choices,
+    *names: str,
+    deaths: int = 0,
+    silences: int = 0,
+    down: tuple[str, ...] = (),
+    days: float = 0.1,
+) -> None:
+    """Deliver these facts at the same time, then again whatever was not finished, until all is. Then check.
+
+    `names` are keys of FACTS, with a number behind where one is delivered more than once: "ship" and "cancel"
+    go to ShippingLambda, "rescue" is the same payment in the hands of DLQProcessorLambda.
+    """
+    stage = Stage(choices, deaths=deaths, silences=silences)
+    clock = Clock()
+    clock.at(days=days)
+    primary, fallback = (
+        FakeCarrier(name, down=name in down, silent=stage.silent, pause=stage.pause)
+        for name in (PRIMARY, FALLBACK)
+    )
+    table: Any = StageTable(stage)
+    shipments = Shipments(None, "table")  # type: ignore[arg-type]
+    shipments._rows = table
+    depot = Depot(shipments, primary, fallback, clock)
+    unfinished = set(names)
+
+    def part(name: str, kind: str) -> Callable[[], None]:
+        handle = {
+            "ship": depot.shipping.ship,
+            "rescue": depot.rescuing.ship,
+            "cancel": depot.shipping.cancel,
+        }[kind]
+
+        def delivery() -> None:
+            try:
+                facts = handle(FACTS[kind]())
+            except Retry as error:
+                facts = list(error.facts)
+            else:
+                stage.pause("publish")
+                unfinished.discard(name)
+            for fact in facts:
+                depot.publish(fact)
+
+        return delivery
+
+    try:
+        unfinished |= stage.play({name: part(name, name.split()[0]) for name in names})
+        rounds = 0
+        while unfinished:
+            again = sorted(unfinished)
+            name = again[choices.choose(len(again))]
+            # What the first queue cannot do three times goes on to the second.
+            rounds += 1
+            kind = name.split()[0]
+            part(name, "rescue" if kind == "ship" and rounds > 3 else kind)()
+        check(depot, table, {name.split()[0] for name in names}, days)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nafter:{choices}") from error
+
+
+def check(depot: Depot, table: StageTable, delivered: set[str], days: float) -> None:
+    row = table.find(ORDER) or {}
+    held = depot.holds()
+    if row["state"] == "CREATED":
+        assert [booking.shipping_id for booking in held] == [row["shippingId"]], "not one parcel on its way"
+        assert row["asked"] == {row["carrier"]}, "a carrier that may hold a leftover is not struck out"
+    else:
+        assert row["state"] == "FAILED"
+        assert not held, "given up, but a parcel is on its way"
+    assert "cancel" in delivered or days > 7 or row["state"] == "CREATED" or row["rescues"] >= RESCUES
+    said = {"CREATED": "ShipmentCreated", "FAILED": "ShipmentFailed"}[row["state"]]
+    assert {fact.detail_type for fact in depot.published} == {said}
+    for deliver in (depot.ship, depot.rescue):
+        assert deliver(paid()).detail_type == said
+
+
+@pytest.mark.parametrize(("deaths", "silences"), [(1, 0), (0, 1)])
+@pytest.mark.parametrize("names", [("ship", "cancel"), ("ship", "rescue"), ("rescue", "cancel")])
+def test_two_at_once_in_every_order(names: tuple[str, ...], deaths: int, silences: int) -> None:
+    paths = 0
+    for choices in every_path():
+        play(choices, *names, deaths=deaths, silences=silences)
+        paths += 1
+    assert paths > 100, "the stage does not offer the choices it should"
+
+
+@pytest.mark.parametrize("down", [(), (PRIMARY,), (PRIMARY, FALLBACK)], ids=["up", "down", "all down"])
+@pytest.mark.parametrize("days", [0.1, 8])
+def test_many_deliveries_many_deaths_many_silences(down: tuple[str, ...], days: float) -> None:
+    for choices in random_paths(300):
+        play(choices, "ship 1", "ship 2", "rescue", deaths=3, silences=3, down=down, days=days)
+
+
+@pytest.mark.parametrize("down", [(), (PRIMARY,), (PRIMARY, FALLBACK)], ids=["up", "down", "all down"])
+def test_a_cancel_among_many_deliveries_deaths_and_silences(down: tuple[str, ...]) -> None:
+    for choices in random_paths(500, seed=2):
+        play(choices, "ship 1", "rescue 1", "rescue 2", "cancel", deaths=3, silences=4, down=down)
+
+
+# --- the stage's table is the real one, in memory
+
+_sets = st.sets(st.sampled_from(["a", "b", "c"]), min_size=1)
+_operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.sampled_from(["x", "y"]), st.sampled_from("AB"), st.none() | _sets),
+        st.tuples(
+            st.just("move"),
+            st.sampled_from(["x", "y"]),
+            st.sampled_from("AB"),
+            st.fixed_dictionaries({"state": st.sampled_from("AB"), "note": st.none() | st.just("n")}),
+            st.fixed_dictionaries({}, optional={"asked": _sets, "times": st.integers(1, 3)}),
+            st.fixed_dictionaries({}, optional={"gone": _sets}),
+        ),
+    ),
+    max_size=6,
+)
+
+
+def test_the_stage_s_table_does_what_the_real_one_does(dynamodb: DynamoDBClient) -> None:
+    runs: list[None] = []
+
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
+    @given(_operations)
+    def same(operations: list[Any]) -> None:
+        runs.append(None)
+        real: Any = StateTable(dynamodb, "table", key="orderId")
+        played: Any = StageTable()
+        for operation in operations:
+            answers = [_answer(table, f"{len(runs)}-", operation) for table in (real, played)]
+            assert answers[0] == answers[1]
+
+    same()
+
+
+def _answer(table: Any, prefix: str, operation: Any) -> Any:
+    name, key, state, *rest = operation
+    if name == "add":
+        row = table.add({"orderId": prefix + key, "state": state, "asked": rest[0], "gone": rest[0]})
+        return {name: value for name, value in row.items() if value is not None}
+    changes, adds, deletes = rest
+    try:
+        return table.move(prefix + key, state, changes, adds=adds, deletes=deletes)
+    except Retry:
+        return "gone"
