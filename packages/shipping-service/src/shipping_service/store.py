@@ -86,7 +86,7 @@ def _row(shipment: Shipment) -> Row:
 
 def _shipment(row: Row) -> Shipment:
     booking = None
-    if "shippingId" in row:
+    if row.get("shippingId"):
         booking = Booking(row["carrier"], row["shippingId"], row["trackingNumber"])
     return Shipment(
         order_id=row["orderId"],
