@@ -7,6 +7,7 @@ which call gets no answer. `every_path` plays all of them, `random_paths` some o
 
 from __future__ import annotations
 
+import _thread
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -74,14 +75,13 @@ class Stage:
         self._choices = choices
         self._deaths = deaths
         self._silences = silences
-        self._back = threading.Semaphore(0)
-        self._actors: dict[threading.Thread, _Actor] = {}
+        self._back = _shut()
+        self._actors: list[_Actor] = []
         self._steps = 0
 
     def play(self, parts: Mapping[str, Callable[[], None]]) -> set[str]:
         """Run all parts to their end, in the chosen order. Returns who died."""
-        actors = [_Actor(name, part, self._back) for name, part in parts.items()]
-        self._actors = {actor.thread: actor for actor in actors}
+        actors = self._actors = [_Actor(name, part, self._back) for name, part in parts.items()]
         try:
             for actor in actors:
                 actor.go_on()  # up to its first call: what comes before it concerns nobody else
@@ -92,7 +92,7 @@ class Stage:
                 while not actor.done:
                     actor.dies = True
                     actor.go_on()
-            self._actors = {}
+            self._actors = []
         for actor in actors:
             if actor.error and not isinstance(actor.error, Crash):
                 raise actor.error
@@ -102,12 +102,11 @@ class Stage:
         """Before a call: let the others go first, or die here. Outside of `play` nobody else is there."""
         self._steps += 1
         assert self._steps < NO_END, "it does not end"
-        actor = self._actors.get(threading.current_thread())
-        if actor:
-            actor.wait()
-            self._choices.story.append(f"{actor.name}: {call}")
-        else:
-            self._choices.story.append(call)
+        for actor in self._actors:
+            if actor.ident == threading.get_ident():
+                actor.wait()
+                call = f"{actor.name}: {call}"
+        self._choices.story.append(call)
 
     def silent(self) -> str:
         """Whether this call gets its answer (``""``), or none ``"before"`` or ``"after"`` it took effect."""
@@ -133,15 +132,15 @@ class Stage:
 class _Actor:
     """A function at work in a thread that only moves when it is told to."""
 
-    def __init__(self, name: str, part: Callable[[], None], back: threading.Semaphore) -> None:
+    def __init__(self, name: str, part: Callable[[], None], back: threading.Lock) -> None:
         self.name = name
         self.done = self.dies = False
         self.error: BaseException | None = None
         self._part = part
-        self._go = threading.Semaphore(0)
+        self._go = _shut()
         self._back = back
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self.thread.start()
+        # Thousands of them are started: `threading.Thread` would take most of the time.
+        self.ident = _thread.start_new_thread(self._run, ())
 
     def go_on(self) -> None:
         self._go.release()
@@ -161,6 +160,13 @@ class _Actor:
             self.error = error
         self.done = True
         self._back.release()
+
+
+def _shut() -> threading.Lock:
+    """A gate that one thread opens (release) for another that waits before it (acquire)."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
 
 
 class StageTable:
