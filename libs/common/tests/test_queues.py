@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -98,15 +98,16 @@ class TestParking:
 class Visibility:
     """Stands in for SQS where the call raises from the `fails_at`-th on (1 is the first)."""
 
-    def __init__(self, fails_at: int = 1_000) -> None:
+    def __init__(self, fails_at: int = 1_000, error: Exception | None = None) -> None:
         self.calls: list[dict[str, Any]] = []
         self.fails_at = fails_at
+        self.error = error or ReadTimeoutError(endpoint_url="https://…")
         self.meta = boto3.client("sqs", region_name="eu-west-1").meta
 
     def change_message_visibility(self, **arguments: Any) -> None:
         self.calls.append(arguments)
         if len(self.calls) >= self.fails_at:
-            raise ReadTimeoutError(endpoint_url="https://…")
+            raise self.error
 
 
 def come_back_later(client: Any, records: list[SQSRecord], base: int = 5) -> None:
@@ -159,6 +160,12 @@ class TestComingBack:
         come_back_later(client, [record() for _ in range(11)])
         assert len(client.calls) == 3
         assert [line["number"] for line in log.lines] == [9]
+
+    def test_a_record_that_cannot_be_put_off_keeps_no_other_from_it(self) -> None:
+        gone: Any = {"Error": {"Code": "ReceiptHandleIsInvalid"}}
+        client = Visibility(fails_at=1, error=ClientError(gone, "ChangeMessageVisibility"))
+        come_back_later(client, [record() for _ in range(3)])
+        assert len(client.calls) == 3
 
 
 def test_receives_are_counted_by_sqs() -> None:

@@ -168,6 +168,16 @@ class TestShortage:
         assert shop.on_hand("mug") == 0
         assert shop.conserved()
 
+    def test_who_wants_nothing_scarce_costs_no_search(self, shop: Any) -> None:
+        """All; the nine others; the one refusal. Halving all ten would take four more."""
+        shop.stocks(mug=50, lamp=0)
+        client = CrashingClient(shop.dynamodb)
+        orders = [shop.placed(str(n), mug=1) for n in range(9)]
+        orders.insert(4, shop.placed("short", mug=1, lamp=1))
+        told = shop.reserve(*orders, dynamodb=client)
+        assert told == [True] * 4 + ["out_of_stock"] + [True] * 5
+        assert calls(client, "transact_write_items") == 3
+
     def test_of_several_lines_nothing_leaks(self, shop: Any) -> None:
         shop.stocks(mug=5, lamp=0, pen=5)
         assert shop.reserve(shop.placed("1", mug=1, lamp=1, pen=1)) == ["out_of_stock"]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ecom_common.errors import AwsError
+from ecom_common.errors import AwsError, Mender, mender_of
 from ecom_common.facts import iso, utc_now
 from ecom_common.telemetry import count, log_failure, logger
 
@@ -76,9 +76,11 @@ class Queues:
                     VisibilityTimeout=delay(receive_count(record), self._base),
                 )
             except AwsError as error:
-                number = len(records) - done
-                log_failure(error, "failed records keep the queue's visibility time-out", number=number)
-                return
+                log_failure(
+                    error, "failed records keep the queue's visibility time-out", number=len(records) - done
+                )
+                if mender_of(error) is not Mender.UNKNOWN:
+                    return  # SQS is in trouble: as many time-outs as records would cost the whole invocation
 
     def _url(self, arn: str) -> str:
         """A queue's URL is its ARN in another order; asking SQS for it would be one more call."""

@@ -36,7 +36,7 @@ Handler = Callable[[Fact], Sequence[Fact]]
 GroupHandler = Callable[[Sequence[Fact]], Sequence[Result]]
 """Handles all facts of one type in the batch together. One result each, in the same order."""
 
-LAST_CALL_MS = 8_000
+LAST_CALL_MS = 14_000
 """No new record is begun with less time left than this: what is done must still be published."""
 
 

@@ -95,9 +95,19 @@ class Inventory:
             rest = [reservation for reservation in group if reservation not in touched]
             repriced = Retry("a price changed while the order was checked")
             return {**{r.order_id: repriced for r in touched}, **self._settle(rest, catalogue)}
-        if len(group) == 1:
-            return self._settle([group[0].reject(Reason.OUT_OF_STOCK)], catalogue)
-        return self._settle_halves(group, catalogue)
+        return self._settle_shortage(group, refusal.short, catalogue)
+
+    def _settle_shortage(
+        self, group: Sequence[Reservation], short: frozenset[str], catalogue: Mapping[str, Item]
+    ) -> Settled:
+        """Some items do not suffice for all who want them: the others first, then those in halves."""
+        rivals = [reservation for reservation in group if short & model.taken([reservation]).keys()]
+        others = [reservation for reservation in group if reservation not in rivals]
+        settled = self._settle(others, catalogue)
+        if len(rivals) == 1:
+            # It alone wanted what was short, so the stock has answered it as if it had asked alone.
+            return {**settled, **self._settle([rivals[0].reject(Reason.OUT_OF_STOCK)], catalogue)}
+        return {**settled, **self._settle_halves(rivals, catalogue)}
 
     def _settle_halves(self, group: Sequence[Reservation], catalogue: Mapping[str, Item]) -> Settled:
         middle = len(group) // 2
