@@ -271,6 +271,14 @@ class TestPage:
                 break
         assert (seen, sizes) == (placed, [2, 2, 1])
 
+    def test_the_orders_themselves_are_read_consistently(self, dynamodb: Any, new_shop: Any) -> None:
+        client = CrashingClient(dynamodb)
+        shop = new_shop(client)
+        self.place(shop, 1)
+        shop.page()
+        [(_, wanted)] = client.calls[-1].arguments["RequestItems"].items()
+        assert (client.calls[-1].name, wanted["ConsistentRead"]) == ("batch_get_item", True)
+
     def test_a_full_last_page_has_no_next(self, shop: Any) -> None:
         self.place(shop, 2)
         assert "next" not in shop.page(limit="2").json
