@@ -304,7 +304,12 @@ def test_a_production_stage_is_destroyed_with_yes_only(emulator, repo, name):
 
 def test_the_stage_decides_the_presets():
     local = presets(Stage("local", "eu-central-1", "http://127.0.0.1:1"))
-    assert local == {"EventArchive": "off", "ApiAuthorization": "NONE", "RetryBaseSeconds": "1"}
+    assert local == {
+        "EventArchive": "off",
+        "ApiAuthorization": "NONE",
+        "RetryBaseSeconds": "1",
+        "MaxConcurrency": "2",
+    }
     assert presets(Stage("test", "eu-central-1", "http://127.0.0.1:1")) == {"EventArchive": "off"}
     assert presets(Stage("dev", "eu-central-1")) == {}
 
