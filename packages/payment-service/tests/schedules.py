@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ecom_common.errors import Retry
-from ecom_common.rows import Row, from_item, to_item
+from ecom_common.rows import Row
 from ecom_testkit import Crash
 
 NO_END = 300
@@ -212,4 +212,8 @@ class StageTable:
 
 def _copy(row: Row) -> Row:
     """What DynamoDB would give back: no None, no sharing."""
-    return from_item(to_item(row))
+    return {
+        name: set(value) if isinstance(value, set) else value
+        for name, value in row.items()
+        if value is not None
+    }
