@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -150,14 +151,15 @@ class Shop:
     ) -> dict[str, list[int]]:
         """Place many at once; returns the HTTP codes of each order's attempts.
 
-        After no answer or a 5xx a customer tries again with the same key, `tries` times in all.
+        After no answer or a 5xx a customer tries again with the same key, `tries` times in all, each time
+        after a longer pause.
         """
 
         def one(order: Order) -> tuple[str, list[int]]:
             codes: list[int] = []
             for attempt in range(tries):
                 if attempt:
-                    time.sleep(0.2)
+                    time.sleep(random.uniform(0.1, min(0.2 * 2**attempt, 4)))
                 try:
                     codes.append(self.post(self.body(order), key=order.key).status_code)
                 except httpx.TransportError:

@@ -185,7 +185,11 @@ def _fact(queue: str, mark: str, **changes: Any) -> dict[str, Any]:
         "source": source,
         "detail-type": detail_type,
         "detail": {
-            "metadata": {"eventId": mark, "schemaVersion": 1, "occurredAt": "2026-01-31T12:00:00.000Z"},
+            "metadata": {
+                "eventId": f"{mark}-{queue}",
+                "schemaVersion": 1,
+                "occurredAt": "2026-01-31T12:00:00.000Z",
+            },
             "data": {"orderId": mark, "placedAt": "2026-01-31T12:00:00.000Z"},
         },
     }
