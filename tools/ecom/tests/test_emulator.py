@@ -155,6 +155,26 @@ def test_one_that_does_not_end_when_asked_is_killed_with_its_children(monkeypatc
     assert process_born(child) is None
 
 
+def test_a_private_one_ends_when_its_owner_is_killed():
+    script = (
+        "import sys, time\n"
+        "from ecom_cli.emulator import private_emulator\n"
+        "with private_emulator() as url:\n"
+        "    print(url, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    url = owner.stdout.readline().strip()
+    assert emulator.answers(url, seconds=5)
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 10
+    while emulator.answers(url, seconds=1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not emulator.answers(url, seconds=1)
+
+
 def test_its_surroundings_know_nothing_of_the_users_aws_settings(home, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "real-account")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real-token")

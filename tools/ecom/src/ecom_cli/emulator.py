@@ -40,6 +40,17 @@ STOP_SECONDS = 10.0
 # what a Python needs of its surroundings to start; nothing of the user's AWS settings or proxies goes along
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SYSTEMROOT")
 
+# Runs the emulator, and ends it with all its children when whoever started it is gone, however that ended:
+# then nobody holds the other end of stdin any more.
+_LEASHED = """
+import os, runpy, signal, threading
+def watch():
+    os.read(0, 1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+"""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -81,9 +92,12 @@ def environment() -> Path:
     return folder
 
 
-def start(folder: Path, *, port: int | None = None, region: str = EMULATOR_REGION) -> Running:
+def start(
+    folder: Path, *, port: int | None = None, region: str = EMULATOR_REGION, outlives: bool = False
+) -> Running:
     """Start an emulator that keeps its files in `folder`, and wait until it answers.
 
+    It ends with this process (keep the answer as long as you need it), unless it `outlives` it.
     Takes `port` if that is free, else any. Raises EcomError with the end of its log when it does not start.
     """
     python = environment() / "bin" / "python"
@@ -92,14 +106,16 @@ def start(folder: Path, *, port: int | None = None, region: str = EMULATOR_REGIO
     log = folder / "ministack.log"
     for attempt in (port, None, None):
         number = attempt if attempt and _is_free(attempt) else _free_port()
-        running = _spawn(python, folder, scratch, log, number, region)
+        running = _spawn(python, folder, scratch, log, number, region, outlives)
         if _answers_in_time(running):
             return running
         stop(running.process.pid)
     raise EcomError("The emulator does not start.", f"{_tail(log)}\n(the end of {log})")
 
 
-def _spawn(python: Path, folder: Path, scratch: Path, log: Path, port: int, region: str) -> Running:
+def _spawn(
+    python: Path, folder: Path, scratch: Path, log: Path, port: int, region: str, outlives: bool
+) -> Running:
     endpoint = f"http://{HOST}:{port}"
     settings = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     settings |= {
@@ -124,10 +140,10 @@ def _spawn(python: Path, folder: Path, scratch: Path, log: Path, port: int, regi
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(python), "-m", "ministack"],
+            [str(python), "-m", "ministack"] if outlives else [str(python), "-c", _LEASHED],
             cwd=folder,
             env=settings,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if outlives else subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C here is not for it, and its children can be ended as a group
@@ -162,7 +178,7 @@ def private_emulator(*, region: str = EMULATOR_REGION) -> Iterator[str]:
             yield running.endpoint_url
         finally:
             stop(running.process.pid)
-            running.process.wait()
+            running.process.communicate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,7 +200,7 @@ def ensure_started(region: str = EMULATOR_REGION) -> tuple[EmulatorState, bool]:
         folder, port_file = home() / "run", home() / "port"
         shutil.rmtree(folder, ignore_errors=True)
         last_port = int(port_file.read_text(encoding="utf-8")) if port_file.is_file() else None
-        running = start(folder, port=last_port, region=region)
+        running = start(folder, port=last_port, region=region, outlives=True)
         port_file.write_text(str(running.port), encoding="utf-8")
         born = process_born(running.process.pid)
         if born is None:
