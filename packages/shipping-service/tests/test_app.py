@@ -197,6 +197,22 @@ def test_poison_is_parked_with_its_reason_and_holds_nobody_up(
     assert reason in parked["MessageAttributes"]["reason"]["StringValue"]
 
 
+@pytest.mark.parametrize(("function", "queue"), [("handler", "shipping"), ("dlq_handler", "shipping-dlq")])
+def test_a_failed_record_comes_back_after_its_back_off_to_the_queue_it_came_from(
+    cloud: Cloud, environment: pytest.MonkeyPatch, function: str, queue: str
+) -> None:
+    environment.setenv("RETRY_BASE_SECONDS", "0")
+    cloud.app = load()
+    url = cloud.sqs.create_queue(QueueName=queue)["QueueUrl"]
+    event = sqs_event(paid(ALL_DOWN), queue=queue)
+    cloud.sqs.send_message(QueueUrl=url, MessageBody=event["Records"][0]["body"])
+    [message] = cloud.sqs.receive_message(QueueUrl=url, VisibilityTimeout=180)["Messages"]
+    assert cloud.receive(url) == []
+    event["Records"][0]["receiptHandle"] = message["ReceiptHandle"]
+    assert len(getattr(cloud.app, function)(event, context())["batchItemFailures"]) == 1
+    assert len(cloud.receive(url)) == 1
+
+
 @pytest.mark.parametrize("function", ["handler", "dlq_handler"])
 def test_no_new_record_is_begun_when_time_runs_out(cloud: Cloud, function: str) -> None:
     answer = getattr(cloud.app, function)(sqs_event(paid(WELL)), context(ms=2_000))
