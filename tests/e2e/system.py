@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -46,14 +47,21 @@ TOPICS: Mapping[str, str] = {
     "ShippingNotificationTopic": "shipping-service",
 }
 
+OTHERS = ("base-infra", "order-service", "inventory-service", "payment-service")
+
 PARAMETERS: Mapping[str, str] = {
     "RetryBaseSeconds": "1",
     # only what a test forces fails
     "DeclineRatePercent": "0",
-    "CarrierFailureRatePercent": "0",
     # the sweeper runs when a test says so
     "SweepState": "DISABLED",
     "ResendAfterSeconds": "1",
+}
+
+SHIPPING_PARAMETERS: Mapping[str, str] = {
+    # Seven failures in a row are a minute's wait at the least base that grows, 1 s.
+    "RetryBaseSeconds": "0",
+    "CarrierFailureRatePercent": "0",
 }
 
 POLL_SECONDS = 0.05
@@ -167,19 +175,22 @@ class System:
 
     @classmethod
     @contextmanager
-    def launched(cls, folder: Path, **parameters: str) -> Iterator[System]:
+    def launched(cls, folder: Path) -> Iterator[System]:
         """A new emulator with all five stacks on it, gone after the block.
 
-        `parameters` are stack parameters besides PARAMETERS; `folder` holds the emulator's files and log.
+        `folder` holds the emulator's files while it runs, and its log after that.
         """
         running = start(folder)
         try:
             stage = Stage(LOCAL_STAGE, EMULATOR_REGION, running.endpoint_url, own_emulator=True)
-            deploy(stage, parameters={**PARAMETERS, **parameters}, report=Reporter(quiet=True))
+            for services, own in ((OTHERS, PARAMETERS), (["shipping-service"], SHIPPING_PARAMETERS)):
+                deploy(stage, services, own, report=Reporter(quiet=True))
             yield cls(stage, running)
         finally:
             stop(running.process.pid)
-            running.process.wait()
+            running.process.communicate()
+            # Each process of a function had an unpacked zip of its own; the log stays.
+            shutil.rmtree(folder / "tmp", ignore_errors=True)
 
     @property
     def bus(self) -> str:
@@ -226,6 +237,16 @@ class System:
             yield
         finally:
             events.enable_rule(Name=name, EventBusName=self.bus)
+
+    @contextmanager
+    def asleep(self, stack: str, mapping: str) -> Iterator[None]:
+        """Inside the block the function takes nothing from the mapping's queue: it waits there."""
+        client, uuid = self.stage.client("lambda"), self.stage.physical_id(stack, mapping)
+        client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        try:
+            yield
+        finally:
+            client.update_event_source_mapping(UUID=uuid, Enabled=True)
 
     def backlog(self) -> dict[str, int]:
         """How many messages wait or are being worked on, by queue; empty queues are left out."""

@@ -95,14 +95,19 @@ def test_before_the_shipment(shop: Shop) -> None:
 
 def test_while_the_carriers_are_asked(shop: Shop) -> None:
     shop.given_item("mug", quantity=10)
-    order = shop.place(mug=2, force="caff")
-    eventually(
-        lambda: shop.rows(order).shipment.get("state") == "INTENT", lambda: shop.story(order), within=60
-    )
+    with shop.system.asleep("shipping-service", "ShippingDLQMapping"):
+        order = shop.place(mug=2, force="caff")
+        eventually(
+            lambda: shop.system.backlog() == {"ShippingDLQ": 1},
+            lambda: f"the primary carrier is not given up: {shop.story(order)}",
+            within=60,
+        )
+        assert shop.rows(order).shipment["state"] == "INTENT"
+        assert shop.cancel(order).status_code == 202
+        assert shop.wait_closed(order)["status"] == "REFUNDED"
 
-    assert shop.cancel(order).status_code == 202
-
-    assert shop.wait_closed(order)["status"] == "REFUNDED"
+    # What waited for the fallback carrier comes to nothing.
+    shop.system.wait_quiet()
     rows = shop.rows(order)
     assert (rows.shipment["state"], rows.shipment["reason"]) == ("FAILED", "cancelled")
     assert shop.stock("mug") == 10

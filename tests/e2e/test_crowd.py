@@ -94,7 +94,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     each kill. It must still outlast a batch that works.
     """
     with System.launched(tmp_path_factory.mktemp("mortal")) as system:
-        system.set_visibility(8)
+        system.set_visibility(5)
         shop = Shop(system)
         yield shop
         shop.close()
@@ -112,7 +112,7 @@ def test_killing_the_functions_in_the_middle_of_a_run_loses_nothing(mortal: Shop
         # They are few: when one process of a function dies, the emulator ends all others of that function,
         # those that just start too, so that many at once would keep each other from starting.
         placing = pool.submit(shop.place_all, planned, customers=3, tries=20)
-        for facts in (40, 120, 200, 280, 360):
+        for facts in (50, 150, 300):
             wait_for_facts(system, facts)
             kills.append(eventually(system.kill_workers, lambda: "there is nobody to kill", within=60))
         half_way = len(system.tap.all())

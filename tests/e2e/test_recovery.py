@@ -64,10 +64,6 @@ def test_a_lost_release_is_healed_by_a_reminder(shop: Shop) -> None:
     shop.given_item("mug", quantity=10)
     with shop.system.deaf("inventory-service", "PaymentRefundedRule"):
         order = shop.place(mug=2, force="caff")
-        eventually(
-            lambda: shop.rows(order).shipment.get("state") == "INTENT", lambda: shop.story(order), within=60
-        )
-        shop.cancel(order)
         shop.wait_status(order, "REFUNDED")
         shop.system.wait_quiet()
         assert not shop.look(order)["closed"]
