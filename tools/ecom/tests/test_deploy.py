@@ -11,7 +11,7 @@ from ecom_cli.deploy import Deployed, deploy, presets
 from ecom_cli.destroy import _empty, destroy
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Stack
+from ecom_cli.stacks import Change, ChangeSet, Stack
 from ecom_cli.workspace import Workspace, load
 
 QUEUES = """
@@ -87,6 +87,17 @@ def test_all_stacks_are_created_and_a_second_deploy_changes_nothing(stage, repo)
         "Summaries"
     ]
     assert [change_set for change_set in pending if change_set["Status"] == "FAILED"] == []
+
+
+def test_tags_that_reach_every_resource_are_told_in_one_line():
+    tagged = [Change("Modify", f"Queue{n}", "AWS::SQS::Queue", scope=("Tags",)) for n in range(3)]
+    code = Change("Modify", "ToyLambda", "AWS::Lambda::Function", properties=("Code",))
+    assert ChangeSet("id", False, (*tagged, code)).summary() == [
+        "changes ToyLambda (AWS::Lambda::Function): Code",
+        "changes the tags of 3 more",
+    ]
+    assert ChangeSet("id", False, tuple(tagged)).summary() == ["changes the tags of 3"]
+    assert ChangeSet("id", False, ()).summary() == ["changes outputs only"]
 
 
 def test_stacks_carry_tags_that_say_what_they_are(stage, repo):

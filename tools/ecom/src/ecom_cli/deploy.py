@@ -99,8 +99,7 @@ class Deployment:
             change_set = None
         changes = [str(change) for change in change_set.changes] if change_set else []
         if change_set:
-            summary = [f"creates {len(changes)} resources"] if change_set.creates else changes
-            for line in summary or ["changes outputs only"]:
+            for line in change_set.summary():
                 self.report.note(member.dist, line)
             try:
                 stack.execute(change_set, lambda done, total: self.report.progress(member.dist, done, total))
@@ -200,7 +199,7 @@ class Deployment:
             return False
         before = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
         others = {**before, "Commit": ""} == {**tags, "Commit": ""}
-        return others and all(c.action == "Modify" and c.scope == ("Tags",) for c in change_set.changes)
+        return others and all(change.only_tags for change in change_set.changes)
 
     def _assert_code(self, stack: Stack, zip_: builder.Built) -> None:
         """An emulator reports success for a zip that it never found, so ask each function what it runs."""

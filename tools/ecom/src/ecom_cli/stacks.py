@@ -36,6 +36,11 @@ class Change:
     scope: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
 
+    @property
+    def only_tags(self) -> bool:
+        """Whether the resource stays what it is and only takes on the stack's new tags."""
+        return self.action == "Modify" and self.scope == ("Tags",)
+
     def __str__(self) -> str:
         verb = {"Add": "adds", "Remove": "removes", "Modify": "changes"}.get(self.action, self.action.lower())
         what = f"{self.logical_id} ({self.type})"
@@ -54,6 +59,15 @@ class ChangeSet:
     id: str
     creates: bool
     changes: tuple[Change, ...]
+
+    def summary(self) -> list[str]:
+        """The changes in plain words, a line each; a stack's new tags reach every resource and get one."""
+        if self.creates:
+            return [f"creates {len(self.changes)} resources"]
+        lines = [str(change) for change in self.changes if not change.only_tags]
+        if tagged := len(self.changes) - len(lines):
+            lines.append(f"changes the tags of {tagged} more" if lines else f"changes the tags of {tagged}")
+        return lines or ["changes outputs only"]
 
 
 @dataclass(frozen=True)
