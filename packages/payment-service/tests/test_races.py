@@ -101,7 +101,7 @@ def test_two_deliveries_of_the_same_stock_in_every_order(declines: bool) -> None
 
 @pytest.mark.parametrize("hours", [1, 13, 30])
 def test_many_deliveries_many_deaths_many_silences(hours: float) -> None:
-    for choices in random_paths(500):
+    for choices in random_paths(400):
         play(choices, "stock 1", "stock 2", "failed 1", "failed 2", deaths=3, silences=3, hours=hours)
 
 
