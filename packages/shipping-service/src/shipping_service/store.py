@@ -54,9 +54,7 @@ class Shipments:
 
     def note_asked(self, shipment: Shipment, carrier: str) -> Shipment:
         """Note that a carrier may hold a booking, before it is asked. Returns what stands."""
-        _, standing = self._rows.move(
-            shipment.order_id, State.INTENT.value, {}, adds={"asked": {carrier}}
-        )
+        _, standing = self._rows.move(shipment.order_id, State.INTENT.value, {}, adds={"asked": {carrier}})
         return _shipment(standing)
 
     def strike_out(self, shipment: Shipment, carrier: str) -> None:
