@@ -127,19 +127,19 @@ def test_two_at_once_in_every_order(names: tuple[str, ...], deaths: int, silence
 @pytest.mark.parametrize("down", [(), (PRIMARY,), (PRIMARY, FALLBACK)], ids=["up", "down", "all down"])
 @pytest.mark.parametrize("days", [0.1, 8])
 def test_many_deliveries_many_deaths_many_silences(down: tuple[str, ...], days: float) -> None:
-    for choices in random_paths(200):
+    for choices in random_paths(120):
         play(choices, "ship 1", "ship 2", "rescue", deaths=3, silences=3, down=down, days=days)
 
 
 @pytest.mark.parametrize("down", [(), (PRIMARY,), (PRIMARY, FALLBACK)], ids=["up", "down", "all down"])
 def test_a_cancel_among_many_deliveries_deaths_and_silences(down: tuple[str, ...]) -> None:
-    for choices in random_paths(300, seed=2):
+    for choices in random_paths(200, seed=2):
         play(choices, "ship 1", "rescue 1", "rescue 2", "cancel", deaths=3, silences=4, down=down)
 
 
 @pytest.mark.parametrize("gone", [(PRIMARY,), (FALLBACK,), (PRIMARY, FALLBACK)])
 def test_parcels_that_cannot_be_stopped_among_deaths_and_silences(gone: tuple[str, ...]) -> None:
-    for choices in random_paths(200, seed=3):
+    for choices in random_paths(150, seed=3):
         play(choices, "ship 1", "ship 2", "rescue", "stop", deaths=2, silences=3, gone=gone)
 
 
