@@ -182,10 +182,13 @@ def test_the_rate_of_the_stack_is_used(cloud: Cloud, environment: pytest.MonkeyP
     assert set(cloud.states().values()) == {"INTENT"}
 
 
-@pytest.mark.parametrize("function", ["handler", "dlq_handler"])
 @pytest.mark.parametrize(
-    ("message", "reason"),
-    [("not JSON", "not JSON"), ("", "not JSON"), (json.dumps({"detail": {}}), "metadata")],
+    ("function", "message", "reason"),
+    [
+        ("handler", "not JSON", "not JSON"),
+        ("handler", json.dumps({"detail": {}}), "metadata"),
+        ("dlq_handler", "", "not JSON"),
+    ],
 )
 def test_poison_is_parked_with_its_reason_and_holds_nobody_up(
     cloud: Cloud, function: str, message: str, reason: str

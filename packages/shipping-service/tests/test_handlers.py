@@ -191,7 +191,7 @@ def test_what_is_stored_is_what_is_read(dynamodb: DynamoDBClient) -> None:
     ],
 )
 @pytest.mark.parametrize("function", ["ship", "rescue"])
-@pytest.mark.parametrize("days", [0.01, 8, 40])
+@pytest.mark.parametrize("days", [0.01, 40])
 def test_a_cancel_stops_what_is_not_shipped(
     depot: Depot, row: Any, state: str, primary: int, fallback: int, function: str, days: float
 ) -> None:
