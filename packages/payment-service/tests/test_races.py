@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ecom_common.errors import Retry
 from ecom_common.facts import Fact
 from ecom_common.table import StateTable
+from ecom_testkit.schedules import Choices, Stage, StageTable, every_path, random_paths
 from payment_service.store import Payments
 
-from .schedules import Choices, Stage, StageTable, every_path, random_paths
 from .till import AMOUNT, ORDER, FakeGateway, Till, outcome, shipment_failed, stock_confirmed
 
 if TYPE_CHECKING:

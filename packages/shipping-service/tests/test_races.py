@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from ecom_common.errors import Retry
 from ecom_common.table import StateTable
+from ecom_testkit.schedules import Choices, Stage, StageTable, every_path, random_paths
 from shipping_service.carrier import FALLBACK, PRIMARY
 from shipping_service.model import RESCUES
 from shipping_service.store import Shipments
 
 from .depot import ORDER, Clock, Depot, FakeCarrier, cancel_requested, paid
-from .schedules import Choices, Stage, StageTable, every_path, random_paths
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,7 +15,7 @@ from typing import Any
 
 from ecom_common.errors import Retry
 from ecom_common.rows import Row
-from ecom_testkit import Crash
+from ecom_testkit.crashes import Crash
 
 NO_END = 300
 """Steps after which a story is taken to go round in circles."""
