@@ -216,10 +216,15 @@ class Shop:
         return eventually(there, lambda: f"{order} never is {status}: {self.story(order)}", within=within)
 
     def wait_all_closed(
-        self, *, within: float = SECONDS, meanwhile: Callable[[], object] = lambda: None
+        self,
+        orders: Sequence[Order] | None = None,
+        *,
+        within: float = SECONDS,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, Row]:
-        """Until every order of this shop is at its end; their rows by order id."""
-        ids = [order.order_id for order in self.orders]
+        """Until these orders, or all of this shop, are at their end; their rows by order id."""
+        awaited = self.orders if orders is None else orders
+        ids = [order.order_id for order in awaited]
         rows: dict[str, Row] = {}
 
         def all_closed() -> bool:
@@ -229,7 +234,7 @@ class Shop:
             return all(rows.get(order_id, {}).get("closed") for order_id in ids)
 
         def complain() -> str:
-            stuck = [order for order in self.orders if not rows.get(order.order_id, {}).get("closed")]
+            stuck = [order for order in awaited if not rows.get(order.order_id, {}).get("closed")]
             stories = "\n".join(f"{order}: {self.story(order)}" for order in stuck[:5])
             return f"{len(stuck)} of {len(ids)} orders never end, among them\n{stories}\n"
 
