@@ -241,6 +241,11 @@ class Shop:
         eventually(all_closed, complain, within=within)
         return rows
 
+    def closed(self, orders: Sequence[Order]) -> int:
+        """How many of these are at their end now."""
+        rows = get_many(self.system.stage, ORDERS, "orderId", [order.order_id for order in orders])
+        return sum(bool(row.get("closed")) for row in rows.values())
+
     def stock(self, name: str) -> int:
         """How many are on the shelf."""
         item = self._shelves.get(self.item_id(name))
