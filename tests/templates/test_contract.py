@@ -185,7 +185,7 @@ def test_functions_get_the_variables_they_read(templates: dict[str, Template], l
         "KMS_KEY_ARN": {"Fn::ImportValue": {"Fn::Sub": "ecom-${Stage}-KmsKeyArn"}},
         "RETRY_BASE_SECONDS": {"Ref": "RetryBaseSeconds"},
         "POWERTOOLS_SERVICE_NAME": function.source,
-        "POWERTOOLS_METRICS_NAMESPACE": "Ecom",
+        "POWERTOOLS_METRICS_NAMESPACE": {"Fn::Sub": "ecom-${Stage}"},
         "POWERTOOLS_LOG_LEVEL": {"Ref": "LogLevel"},
         **{variable: {"Ref": parameter} for variable, (parameter, _) in function.own.items()},
     }

@@ -95,6 +95,13 @@ def test_what_keeps_failing_is_named_and_the_rest_is_not(
     assert bus.calls == [["1", "2"]] + [["2"]] * (TRIES - 1)
 
 
+def test_who_cannot_wait_tries_once(make_fact: MakeFact) -> None:
+    bus: Any = Bus({"1": ["ThrottlingException"] * 9})
+    fact = make_fact(order_id="1")
+    assert Publisher(bus, "bus", tries=1).publish([fact]) == {fact.event_id: "ThrottlingException"}
+    assert len(bus.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "operators"),
     [

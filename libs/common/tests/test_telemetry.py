@@ -79,7 +79,7 @@ def test_metrics_leave_in_the_embedded_format(capsys: pytest.CaptureFixture[str]
     flush()
     document = json.loads(capsys.readouterr().out)
     [directive] = document["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "Ecom"
+    assert directive["Namespace"] == "ecom-test"
     assert directive["Dimensions"] == [["service"]]
     assert document["service"] == "test.service"
     assert document["ParkedMessages"] == [2.0]

@@ -121,7 +121,6 @@ Resources:
   Role:
     Type: AWS::IAM::Role
     Properties:
-      RoleName: !Sub 'ecom-${Stage}-toy'
       AssumeRolePolicyDocument:
         Version: '2012-10-17'
         Statement:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
 from ecom_cli.api import Line
 from ecom_cli.errors import EcomError
-from ecom_cli.orders import default_amount, is_closed, journey, timeline
+from ecom_cli.orders import app, default_amount, is_closed, journey, timeline
 from ecom_cli.stock import Item
 
 LAMP = Item("lamp", "Desk lamp", 5199, "USD", 15, 15)
@@ -34,6 +35,13 @@ def test_an_item_without_a_price_needs_an_amount() -> None:
     with pytest.raises(EcomError, match="no cup, pot") as caught:
         default_amount([Line("pot"), Line("lamp"), Line("cup")], CATALOGUE)
     assert "--amount" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["ü", "a\nb", "", "x" * 256], ids=["umlaut", "two lines", "empty", "long"])
+def test_a_key_that_the_api_would_refuse_is_refused_at_once(key: str) -> None:
+    result = CliRunner().invoke(app, ["place", "lamp", "--key", key])
+    assert isinstance(result.exception, EcomError)
+    assert "no Idempotency-Key" in result.exception.message
 
 
 def test_one_order_has_one_currency() -> None:

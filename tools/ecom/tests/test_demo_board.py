@@ -115,6 +115,7 @@ def test_a_run_in_which_all_closed_and_all_held_is_good() -> None:
         "orders": 2,
         "stuck": 0,
         "by_status": {"SHIPPED": 2},
+        "refused": {},
         "invariants_broken": [],
         "latency_ms": {"p50": 1000.0, "p95": 3000.0, "max": 3000.0},
         "api_ms": {"p50": 10.0, "p95": 30.0, "max": 30.0},

@@ -15,6 +15,7 @@ from ecom_cli.demo.board import Board
 from ecom_cli.demo.mailbox import TOPICS, Mailbox, parse_mail
 from ecom_cli.demo.picture import LANES, PlainView, picture
 from ecom_cli.demo.plan import Planned
+from ecom_cli.demo.report import Report, page
 from ecom_cli.demo.run import READS, lasting
 from ecom_cli.orders import STYLES
 
@@ -106,6 +107,31 @@ def test_the_picture_fits_the_terminal(orders: int, width: int, height: int) -> 
     assert "1 notification" in text
     assert "1:01" in text
     assert f"0 of {orders} closed" in text
+
+
+def test_the_report_tells_refusals_apart() -> None:
+    reasons = ["amount_mismatch", "out_of_stock", "amount_mismatch"]
+    board = placed(3)
+    board.saw(
+        {
+            f"order-{number}": {
+                "status": "OUT_OF_STOCK",
+                "rank": 90,
+                "closed": True,
+                "reason": reason,
+                "placedAt": "2026-01-31T12:00:00.000Z",
+                "updatedAt": "2026-01-31T12:00:01.000Z",
+            }
+            for number, reason in enumerate(reasons, 1)
+        }
+    )
+    report = Report("local", 1, 1, 3, 1.0, board.tracks(), {}, [], [], {}, {}, {}, {}, {})
+    assert report.as_json()["refused"] == {"amount_mismatch": 2, "out_of_stock": 1}
+    console = Console(width=100, no_color=True)
+    with console.capture() as capture:
+        console.print(page(report, 100))
+    words = [line.split() for line in capture.get().splitlines()]
+    assert ["amount", "mismatch", "2"] in [line[:3] for line in words]
 
 
 def test_every_status_has_a_lane_and_a_colour() -> None:

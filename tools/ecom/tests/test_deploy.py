@@ -302,7 +302,31 @@ def test_the_base_is_not_destroyed_under_a_service(stage, repo):
     assert Stack(stage, stage.stack_name("base-infra")).status == "CREATE_COMPLETE"
 
 
-@pytest.mark.parametrize("name", ["prod", "prod-eu", "production"])
+def test_a_protected_table_keeps_everything(stage, make_repo):
+    """Asked for first: CloudFormation would delete the functions and queues before it stops at the table."""
+    table = """
+Resources:
+  Rows:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: !Sub 'ecom-${Stage}-rows'
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"""
+    repo = make_repo(a_service=QUEUES.replace("NAME", "a").replace("\nResources:\n", table, 1))
+    run(stage, repo)
+    name, dynamodb = f"ecom-{stage.name}-rows", stage.client("dynamodb")
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=True)
+    with pytest.raises(EcomError, match=f"is on for {name}: nothing was deleted"):
+        destroy(stage, yes=True, report=Reporter(quiet=True), repo=repo)
+    assert Stack(stage, stage.stack_name("a-service")).status == "CREATE_COMPLETE"
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    done = destroy(stage, yes=True, report=Reporter(quiet=True), repo=repo)
+    assert {stack.status for stack in done} == {"deleted"}
+
+
+@pytest.mark.parametrize("name", ["prod", "prod-eu"])
 def test_a_production_stage_is_destroyed_with_yes_only(emulator, repo, name):
     stage = Stage(name, "eu-central-1", emulator)
     run(stage, repo)

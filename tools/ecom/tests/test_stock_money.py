@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from ecom_cli.money import from_minor, shown, to_minor
+from ecom_cli.money import MOST_MINOR, from_minor, shown, to_minor
 
 
 @pytest.mark.parametrize(
@@ -18,7 +20,7 @@ from ecom_cli.money import from_minor, shown, to_minor
         (" 7.10 ", "USD", 710),
         ("1.10000", "USD", 110),
         ("1250.99", "USD", 125099),
-        ("90071992547409.93", "USD", 9007199254740993),  # one more than a float can tell apart
+        ("9999999999.99", "USD", 999999999999),
         ("500", "JPY", 500),
     ],
 )
@@ -38,6 +40,15 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
 def test_a_fraction_finer_than_the_currency_is_refused(text: str, currency: str) -> None:
     with pytest.raises(ValueError, match="more digits"):
         to_minor(text, currency)
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY"])
+def test_more_than_an_order_may_come_to_is_refused(currency: str) -> None:
+    most = from_minor(MOST_MINOR, currency)
+    assert to_minor(most, currency) == MOST_MINOR
+    for more in (str(Decimal(most) + 1), "9" * 44):
+        with pytest.raises(ValueError, match="is more than"):
+            to_minor(more, currency)
 
 
 def test_less_than_nothing_is_refused() -> None:

@@ -54,7 +54,7 @@ class Publisher:
 
     def _publish_chunk(self, chunk: list[Fact]) -> dict[str, str]:
         hopeless: dict[str, str] = {}
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             if attempt:
                 # Full jitter: callers that were throttled together must not come back together.
                 self._sleep(random.uniform(0, 0.1 * 2**attempt))

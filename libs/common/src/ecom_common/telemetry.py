@@ -19,7 +19,7 @@ metrics = Metrics()
 
 
 def count(name: str, number: int = 1) -> None:
-    """Add to a metric of the ``Ecom`` namespace, dimension ``service``."""
+    """Add to a metric of the stage's namespace (``ecom-<stage>``), dimension ``service``."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 
 

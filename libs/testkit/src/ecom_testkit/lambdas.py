@@ -33,7 +33,7 @@ def lambda_environment(source: str, **more: str) -> dict[str, str]:
         "KMS_KEY_ARN": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234",
         "RETRY_BASE_SECONDS": "5",
         "POWERTOOLS_SERVICE_NAME": source,
-        "POWERTOOLS_METRICS_NAMESPACE": "Ecom",
+        "POWERTOOLS_METRICS_NAMESPACE": "ecom-test",
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_TRACE_DISABLED": "true",
     } | more

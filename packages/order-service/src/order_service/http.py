@@ -175,7 +175,9 @@ def _owner(context: Mapping[str, Any], stage: str) -> str:
     if stage == LOCAL_STAGE:
         return LOCAL_OWNER
     raise Problem(
-        Kind.UNAUTHENTICATED, "The request carries no identity.", headers={"WWW-Authenticate": "Bearer"}
+        Kind.UNAUTHENTICATED,
+        "The request carries no identity.",
+        headers={"WWW-Authenticate": "AWS4-HMAC-SHA256"},
     )
 
 

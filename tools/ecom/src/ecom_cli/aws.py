@@ -18,7 +18,7 @@ from ecom_cli.workspace import Member, workspace
 LOCAL_STAGE = "local"
 EMULATOR_REGION = "eu-central-1"
 EMULATOR_KEY = "test"
-STAGE_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,19}")
+STAGE_PATTERN = re.compile(r"(?!prod[^-])[a-z][a-z0-9-]{0,19}")  # the one of the templates
 
 _lock = threading.RLock()  # boto3 sessions must not be used by two threads at once; clients may
 
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def is_production(self) -> bool:
-        return self.name.startswith("prod")
+        return self.name.partition("-")[0] == "prod"
 
     @property
     def where(self) -> str:
@@ -121,7 +121,7 @@ class Stage:
         if self.is_emulator:
             api, step = self.output("order-service", "ApiId"), self.output("order-service", "ApiStageName")
             return f"{self.endpoint_url}/restapis/{api}/{step}/_user_request_/orders"
-        return self.output("order-service", "ApiUrl").rstrip("/") + "/orders"
+        return self.output("order-service", "ApiUrl").rstrip("/")
 
     def forget(self) -> None:
         """Look names up again from here on."""
@@ -179,7 +179,8 @@ def resolve_stage(
     if not STAGE_PATTERN.fullmatch(name):
         raise EcomError(
             f"{name!r} is not a stage name.",
-            "Use at most 20 small letters, digits and hyphens, beginning with a letter.",
+            "Use at most 20 small letters, digits and hyphens, beginning with a letter; "
+            "a production stage is prod or prod-….",
         )
     if name == LOCAL_STAGE and not emulator:
         raise EcomError(

@@ -60,11 +60,35 @@ def destroy(
         name: {other.dist for other in members.values() if name in other.depends_on}
         for name in reversed(members)
     }
+    if protected := _protected_tables(stage, list(members.values())):
+        raise EcomError(
+            f"Deletion protection is on for {', '.join(protected)}: nothing was deleted.",
+            "If the rows may go: `aws dynamodb update-table --no-deletion-protection-enabled --table-name …` "
+            "for each, then repeat this.",
+        )
     with report or Reporter() as report:
         try:
             return list(in_order(after, lambda name: _destroy(stage, members[name], report)).values())
         finally:
             stage.forget()
+
+
+def _protected_tables(stage: Stage, members: Sequence[Member]) -> list[str]:
+    """The tables that would refuse to go. Asked first: a stack that stops at its table has lost the rest."""
+    stacks = [Stack(stage, stage.stack_name(member)) for member in members]
+    tables = [
+        resource["PhysicalResourceId"]
+        for stack in stacks
+        if stack.describe() is not None
+        for resource in stack.resources()
+        if resource["ResourceType"] == "AWS::DynamoDB::Table" and resource.get("PhysicalResourceId")
+    ]
+    dynamodb = stage.client("dynamodb")
+    return [
+        name
+        for name in tables
+        if dynamodb.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled")
+    ]
 
 
 def _destroy(stage: Stage, member: Member, report: Reporter) -> Destroyed:

@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 MINOR_DIGITS = {"JPY": 0, "KRW": 0}
 """Digits after the point, where they are not the usual two."""
 
+MOST_MINOR = 10**12
+"""Minor units: the most an order may come to."""
+
 
 def digits(currency: str) -> int:
     """Digits after the point in an amount of this currency."""
@@ -29,6 +32,8 @@ def to_minor(text: str, currency: str) -> int:
         raise ValueError(f"{text!r} is not an amount: write it like 12.34") from None
     if value < 0:
         raise ValueError(f"{text!r} is below zero")
+    if value >= Decimal(MOST_MINOR + 1).scaleb(-digits(currency)):
+        raise ValueError(f"{text!r} is more than {shown(MOST_MINOR, currency)}")
     minor = value.scaleb(digits(currency))
     if minor != minor.to_integral_value():
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from ecom_cli.money import shown, to_minor
 from ecom_cli.stock import Item, Shelves
 
 POLL_SECONDS = 0.3
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 STYLES = {
     "PLACED": "blue",
@@ -137,6 +139,8 @@ def place(
     Exit code 1 if the API refuses it, or if it is not closed in time with --wait.
     """
     lines = [parse_line(item) for item in items]
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise EcomError("This is no Idempotency-Key.", "Use 1 to 255 printable ASCII characters.")
     if key is not None and force is not None:
         raise EcomError("--key and --force exclude each other: the outcome follows from the key.")
     where = resolve_stage(stage, region)
@@ -158,11 +162,8 @@ def place(
         if wait:
             order = _wait(api, str(order["orderId"]), timeout, console)
     _print_order(order, as_json)
-    if wait and not is_closed(order):
-        raise EcomError(
-            f"Not closed within {timeout:g} s: it is {words(order['status'])}.",
-            f"`./ecom order show {order['orderId']}` shows how it goes on.",
-        )
+    if wait:
+        _check_closed(order, timeout)
 
 
 @app.command("show", epilog="Example: [cyan]./ecom order show 5c0e… --wait[/]")
@@ -178,8 +179,8 @@ def show(
     with Api.of(resolve_stage(stage, region)) as api:
         order = _wait(api, order_id, timeout, Console(stderr=as_json)) if wait else api.get(order_id)
     _print_order(order, as_json)
-    if wait and not is_closed(order):
-        raise EcomError(f"Not closed within {timeout:g} s: it is {words(order['status'])}.")
+    if wait:
+        _check_closed(order, timeout)
 
 
 @app.command("list", epilog="Example: [cyan]./ecom order list --limit 5[/]")
@@ -200,7 +201,8 @@ def list_(
         console.print("No orders yet. `./ecom order place ITEM_ID-02` places one.")
         return
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("order")
+    # cut ids are of no use, whatever the width: they are there to be copied
+    table.add_column("order", no_wrap=True, min_width=36)
     table.add_column("placed")
     table.add_column("amount", justify="right")
     table.add_column("status")
@@ -232,6 +234,16 @@ def cancel(
         if wait:
             order = _wait(api, order_id, timeout, Console(stderr=as_json))
     _print_order(order, as_json)
+    if wait:
+        _check_closed(order, timeout)
+
+
+def _check_closed(order: Mapping[str, Any], timeout: float) -> None:
+    if not is_closed(order):
+        raise EcomError(
+            f"Not closed within {timeout:g} s: it is {words(order['status'])}.",
+            f"`./ecom order show {order['orderId']}` shows how it goes on.",
+        )
 
 
 def owner_of(stage: Stage) -> str:

@@ -141,7 +141,7 @@ class Stack:
                 StackName=self.name,
                 ChangeSetName=f"ecom-{uuid.uuid4().hex}",
                 ChangeSetType="CREATE" if creates else "UPDATE",
-                Capabilities=["CAPABILITY_NAMED_IAM"],
+                Capabilities=["CAPABILITY_IAM"],
                 Parameters=request.parameters,
                 Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],
                 **request.template,
@@ -191,10 +191,10 @@ class Stack:
                 if event["ResourceStatus"].endswith("_COMPLETE")
             }
             progress(len(done & touched), len(touched))
-            return None if status.endswith("_IN_PROGRESS") and "CLEANUP" not in status else status
+            return None if status.endswith("_IN_PROGRESS") else status
 
         status = self._wait(finished, self.name)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"):
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise EcomError(f"{self.name} failed ({status}). {self.first_failure(seen)}")
 
     def delete(self, progress: Progress) -> None:

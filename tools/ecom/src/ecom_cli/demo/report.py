@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,16 @@ class Report:
         return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
 
     @property
+    def refused(self) -> dict[str, int]:
+        """Orders that inventory refused, by its reason: one status stands for all of them."""
+        reasons = (
+            str(track.row.get("reason", ""))
+            for track in self.tracks
+            if track.row and track.status == "OUT_OF_STOCK"
+        )
+        return dict(Counter(reasons).most_common())
+
+    @property
     def stuck(self) -> list[Track]:
         """Orders that were not closed in time."""
         return [track for track in self.tracks if not track.closed]
@@ -76,6 +87,7 @@ class Report:
             "orders": len(self.tracks),
             "stuck": len(self.stuck),
             "by_status": self.by_status,
+            "refused": self.refused,
             "invariants_broken": self.broken,
             "latency_ms": _spread(closed),
             "api_ms": _spread(answers),
@@ -143,6 +155,9 @@ def _outcomes(report: Report) -> RenderableType:
         bar = "━" * max(1, round(BAR * count / most))
         label = words(status) + ("" if status in ENDS else " (stuck)")
         table.add_row(Text(label, style), str(count), Text(bar, style))
+        if status == "OUT_OF_STOCK":
+            for reason, times in report.refused.items():
+                table.add_row(Text(f"  {words(reason)}", "dim"), Text(str(times), "dim"), "")
     return table
 
 
