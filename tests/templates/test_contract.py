@@ -223,6 +223,15 @@ def test_every_cap_that_may_be_chosen_is_known(templates: dict[str, Template], n
     assert min(allowed) >= 2, "an event source mapping takes no cap below 2"
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_alarms_on_own_metrics_hear_their_own_stage_only(templates: dict[str, Template], name: str) -> None:
+    """Several stages may share an account; the functions write to the namespace of theirs."""
+    for logical_id, alarm in templates[name].of("CloudWatch::Alarm").items():
+        namespace = alarm["Namespace"]
+        own = not (isinstance(namespace, str) and namespace.startswith("AWS/"))
+        assert not own or namespace == {"Fn::Sub": "ecom-${Stage}"}, logical_id
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
 def test_the_zip_is_the_one_the_deployer_built(templates: dict[str, Template], name: str) -> None:
     parameter = templates[name].body["Parameters"]["CodeKey"]
