@@ -167,6 +167,8 @@ class TestReading:
             lambda event: event["detail"]["metadata"].pop("eventId"),
             lambda event: event["detail"]["metadata"].update(eventId=1),
             lambda event: event["detail"]["metadata"].update(eventId=""),
+            # Named as the cause of what follows, it would make a whole PutEvents call too large.
+            lambda event: event["detail"]["metadata"].update(eventId="x" * 1025),
             lambda event: event["detail"]["metadata"].pop("occurredAt"),
             lambda event: event["detail"]["metadata"].pop("schemaVersion"),
             lambda event: event["detail"]["metadata"].update(schemaVersion="1"),

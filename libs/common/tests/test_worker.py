@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,6 +158,16 @@ class TestDuplicates:
     def test_and_all_of_them_share_the_result(self, bench: Bench, make_fact: MakeFact, kind: str) -> None:
         bench.fail["1"] = Retry("busy")
         assert bench.run(make_fact(kind, "1"), make_fact(kind, "2"), make_fact(kind, "1")) == [0, 2]
+
+    @pytest.mark.parametrize("forged", [("Other", "1"), ("One", "2")], ids=["other type", "other order"])
+    def test_a_forged_id_does_not_settle_the_fact_it_was_taken_from(
+        self, bench: Bench, make_fact: MakeFact, forged: tuple[str, str]
+    ) -> None:
+        """Ids can be computed by anyone: what only looks like a copy is handled on its next delivery."""
+        genuine = make_fact("One", "1")
+        assert bench.run(replace(make_fact(*forged), event_id=genuine.event_id), genuine) == [1]
+        assert bench.run(genuine) == []
+        assert bench.handled == [forged[1], "1"]
 
     def test_a_copy_that_is_poison_does_not_settle_the_others(
         self, bench: Bench, make_fact: MakeFact

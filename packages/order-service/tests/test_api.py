@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from ecom_testkit import CrashingClient, crash_points, rows
 from ecom_testkit.fakes import FakePublisher
 from ecom_testkit.telemetry import counted
-from order_service import http, model
+from order_service import handlers, http, model
+from order_service.store import Position
 
 GOOD = {"items": ["ITEM_ID-15", "ITEM_ID-02"], "amount": 1250.99}
 UNKNOWN = "5b3c9a52-6d7e-5f4a-9a41-2f6f0d9ca9a9"
@@ -313,6 +314,20 @@ class TestPage:
         ]
         for other in others:
             problem(shop.page(next=other), 400, "invalid-request")
+
+    @pytest.mark.parametrize(
+        "position",
+        [
+            ("", ""),
+            ("2026-01-31T12:00:00.000Z", "x" * 3000),
+            ("soon", "0" * 36),
+            ("9999-12-31T23:59:59-14:00", ""),
+        ],
+    )
+    def test_a_token_that_was_made_up_gets_400(self, shop: Any, position: tuple[str, str]) -> None:
+        """The check is no secret: DynamoDB would answer such a key with an error."""
+        token = handlers._token("anna", Position(*position))
+        problem(shop.page(owner="anna", next=token), 400, "invalid-request")
 
     def test_a_token_is_of_no_use_to_another_owner_and_does_not_name_its_own(self, shop: Any) -> None:
         self.place(shop, 2)

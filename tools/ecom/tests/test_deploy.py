@@ -209,7 +209,7 @@ def test_what_a_failed_creation_left_is_cleared_away_by_the_next_deploy(stage, r
     assert Stack(stage, name).status == "CREATE_COMPLETE"
 
 
-def test_a_change_set_that_was_never_executed_is_cleared_away(stage, repo):
+def test_a_change_set_that_was_never_executed_is_not_in_the_way(stage, repo):
     run(stage, repo, "base-infra")
     stage.client("cloudformation").create_change_set(
         StackName=stage.stack_name("a-service"),

@@ -14,6 +14,7 @@ import pytest
 
 from ecom_cli import emulator, local
 from ecom_cli.aws import Stage
+from ecom_cli.emulator import _last_port, check_answers
 from ecom_cli.errors import EcomError
 from ecom_cli.localstate import EmulatorState, process_born, read_state, running_emulator, write_state
 from ecom_cli.workspace import Workspace
@@ -210,3 +211,17 @@ def test_the_status_of_a_stage_counts_messages(emulator, make_repo, monkeypatch)
     }
     assert [(q.logical_id, q.visible, q.in_flight) for q in found.queues] == [("Inbox", 1, 0)]
     assert found.as_json()["endpoint_url"] == emulator
+
+
+@pytest.mark.parametrize("note", ["", "x", "8080.5"])
+def test_a_damaged_note_of_the_last_port_counts_as_none(tmp_path, note):
+    (tmp_path / "port").write_text(note)
+    assert _last_port(tmp_path / "port") is None
+    (tmp_path / "port").write_text("8080")
+    assert _last_port(tmp_path / "port") == 8080
+    assert _last_port(tmp_path / "nothing") is None
+
+
+def test_an_emulator_that_is_deaf_is_told_at_once():
+    with pytest.raises(EcomError, match="does not answer"):
+        check_answers("http://127.0.0.1:9")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def fake(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
+def fake_uv(folder: Path, version: str) -> None:
+    """Makes the environment slowly, keeping a list of how often; prints the arguments of everything else."""
+    fake(
+        folder,
+        "uv",
+        f"""case "$1" in
+          --version) echo "uv {version}";;
+          sync) echo sync >> "$HOME/syncs"; sleep 0.5; mkdir "$HOME/.venv";;
+          *) printf "<%s>" "$@";;
+        esac""",
+    )
+
+
 def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
     return run([str(folder / "ecom"), *arguments], PATH=path, HOME=str(folder))
@@ -73,11 +87,31 @@ def test_a_python_without_venv_is_told_which_package_is_missing(bare):
 
 @pytest.mark.parametrize("version", ["0.9.0", "0.13.9", "0.100.0", "1.0.0"])
 def test_a_uv_that_is_new_enough_is_used_with_the_arguments_as_given(bare, version):
-    fake(bare, "uv", f'[ "$1" = --version ] && echo "uv {version}" || printf "<%s>" "$@"')
+    fake_uv(bare, version)
     done = start(bare, "order", "place", "two words")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("<ecom><order><place><two words>")
     assert f"<--project><{bare}>" in done.stdout
+
+
+def test_of_several_first_starts_at_once_one_installs(bare):
+    fake_uv(bare, "1.0.0")
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda word: start(bare, word), ["up", "status", "down"]))
+    assert [one.returncode for one in done] == [0, 0, 0], done
+    assert (bare / "syncs").read_text() == "sync\n"
+    assert not (bare / ".ecom" / "first-start.lock").exists()
+
+
+def test_a_first_start_that_was_killed_is_not_waited_for(bare):
+    fake_uv(bare, "1.0.0")
+    lock = bare / ".ecom" / "first-start.lock"
+    lock.mkdir(parents=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (lock / "pid").write_text(str(gone.pid))
+    assert start(bare, "up").returncode == 0
+    assert not lock.exists()
 
 
 def test_the_scripts_hand_their_arguments_on(bare):

@@ -187,6 +187,6 @@ def _member(parent: Any, name: str, where: str) -> dict[str, Any]:
 
 def _text(parent: Mapping[str, Any], name: str, where: str) -> str:
     value = parent.get(name)
-    if not isinstance(value, str) or not value:
-        raise Poison(f"{where} has no {name}")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        raise Poison(f"{where} has no {name} of 1 to {MAX_TEXT} characters")
     return value

@@ -127,7 +127,11 @@ class Worker:
         facts: dict[str, Fact] = {}
         for delivery in deliveries:
             if delivery.fact is not None:
-                facts.setdefault(delivery.fact.event_id, delivery.fact)
+                first = facts.setdefault(delivery.fact.event_id, delivery.fact)
+                if (first.order_id, first.detail_type) != (delivery.fact.order_id, delivery.fact.detail_type):
+                    # A forged id. Sharing the result would delete a genuine fact that nobody has handled.
+                    delivery.result = Retry("another fact in the batch has the same id")
+                    delivery.fact = None
         results: dict[str, Result] = {}
         for detail_type, handle_group in self._group.items():
             together = [fact for fact in facts.values() if fact.detail_type == detail_type]

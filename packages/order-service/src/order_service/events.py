@@ -82,7 +82,7 @@ def occurred_at(fact: Fact) -> str:
     """When it happened, as orders write times. Raises Poison where that is not a time."""
     try:
         return iso(parse_iso(fact.occurred_at))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Poison("metadata.occurredAt is not a time with a zone") from error
 
 

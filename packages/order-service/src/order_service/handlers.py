@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from ecom_common.errors import Retry
-from ecom_common.facts import Clock, Fact, iso, utc_now
+from ecom_common.facts import Clock, Fact, iso, parse_iso, utc_now
 from ecom_common.publisher import Publisher
 from ecom_common.telemetry import count, logger
 from order_service import events, http, intake, model
@@ -171,16 +171,17 @@ def _position(request: Request) -> Position | None:
         return None
     try:
         placed_at, order_id, _ = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii").split("|")
-        position = Position(placed_at, order_id)
-    except (binascii.Error, ValueError):
+        position = Position(iso(parse_iso(placed_at)), order_id)
+    except (binascii.Error, ValueError, OverflowError):
         position = Position("", "")
-    if token != _token(request.owner, position):
+    if not http.ORDER_ID.fullmatch(position.order_id) or token != _token(request.owner, position):
         raise Problem(Kind.INVALID_REQUEST, "next is not a token that this list gave you.")
     return position
 
 
 def _token(owner: str, position: Position) -> str:
     """An opaque name for a position. The check ties it to its owner and finds typing errors; it guards
-    nothing, since the owner whose orders are listed comes from the caller's identity."""
+    nothing, since the owner whose orders are listed comes from the caller's identity. Anyone may make one
+    up, so what it holds is checked as any input is."""
     check = hashlib.sha256("|".join((owner, *position)).encode()).hexdigest()[:16]
     return base64.urlsafe_b64encode("|".join((*position, check)).encode()).decode()

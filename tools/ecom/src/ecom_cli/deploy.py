@@ -116,6 +116,10 @@ class Deployment:
         """The stack as it is, once a failed creation has been cleared away; None when it does not exist."""
         found = stack.describe()
         status = found["StackStatus"] if found else ""
+        if status == "REVIEW_IN_PROGRESS":
+            return (
+                None  # it has no resources, only change sets: ours goes beside one left, or being made, there
+            )
         if status in NEVER_CREATED:
             self.report.note(
                 member.dist, f"an earlier creation failed ({status}): deleting what is left of it"

@@ -77,7 +77,7 @@ def environment() -> Path:
     key = hashlib.sha256(pins + sys.version.encode() + platform.machine().encode()).hexdigest()[:16]
     folder = home() / f"env-{key}"
     python = folder / "bin" / "python"
-    with _only_one("env.lock"):
+    with only_one("env.lock"):
         if not (folder / "complete").exists() or not python.exists():
             shutil.rmtree(folder, ignore_errors=True)
             # not inside the repository, where uv would apply the workspace's constraints
@@ -189,18 +189,13 @@ def ensure_started(region: str = EMULATOR_REGION) -> tuple[EmulatorState, bool]:
     Raises EcomError when its process runs but does not answer.
     """
     state_folder = workspace().state
-    with _only_one("up.lock"):
+    with only_one("up.lock"):
         if known := running_emulator(state_folder):
-            if not answers(known.endpoint_url, seconds=10):
-                raise EcomError(
-                    f"The emulator (process {known.pid}) runs but does not answer at {known.endpoint_url}.",
-                    f"Stop it with `./ecom down` and start again. Its log: {log_path()}",
-                )
+            check_answers(known.endpoint_url)
             return known, False
         folder, port_file = home() / "run", home() / "port"
         shutil.rmtree(folder, ignore_errors=True)
-        last_port = int(port_file.read_text(encoding="utf-8")) if port_file.is_file() else None
-        running = start(folder, port=last_port, region=region, outlives=True)
+        running = start(folder, port=_last_port(port_file), region=region, outlives=True)
         port_file.write_text(str(running.port), encoding="utf-8")
         born = process_born(running.process.pid)
         if born is None:
@@ -213,13 +208,30 @@ def ensure_started(region: str = EMULATOR_REGION) -> tuple[EmulatorState, bool]:
 def down() -> bool:
     """Stop this repository's emulator and forget it; false when none was running."""
     state_folder = workspace().state
-    with _only_one("up.lock"):
+    with only_one("up.lock"):
         state = running_emulator(state_folder)
         if state:
             stop(state.pid)
         forget_state(state_folder)
         shutil.rmtree(home() / "run" / "tmp", ignore_errors=True)
     return state is not None
+
+
+def check_answers(endpoint_url: str) -> None:
+    """Raises EcomError for an emulator that runs but is deaf: every later call would wait for minutes."""
+    if not answers(endpoint_url, seconds=10):
+        raise EcomError(
+            f"The emulator runs but does not answer at {endpoint_url}.",
+            f"Stop it with `./ecom down` and start again. Its log: {log_path()}",
+        )
+
+
+def _last_port(file: Path) -> int | None:
+    """The port it had, so that addresses stay the same. A damaged note counts as none."""
+    try:
+        return int(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def answers(endpoint_url: str, *, seconds: float) -> bool:
@@ -265,7 +277,7 @@ def _tail(log: Path, lines: int = 15) -> str:
 
 
 @contextmanager
-def _only_one(name: str) -> Iterator[None]:
+def only_one(name: str) -> Iterator[None]:
     """Let one process at a time pass; the others wait."""
     home().mkdir(parents=True, exist_ok=True)
     with (home() / name).open("w") as lock:

@@ -64,8 +64,13 @@ class Status:
 def up(report: Reporter, region: str | None = None) -> tuple[Stage, list[Deployed]]:
     """Start the emulator unless it runs, deploy all five stacks to it, and stock the sample catalogue.
 
-    Doing it again deploys what has changed since.
+    Doing it again deploys what has changed since; two at once take turns.
     """
+    with emulator.only_one("local.lock"):
+        return _up(report, region)
+
+
+def _up(report: Reporter, region: str | None) -> tuple[Stage, list[Deployed]]:
     from ecom_cli.stock import load_sample_catalogue
 
     if not (running_emulator(workspace().state)):
@@ -96,6 +101,8 @@ def local_is_down(stage: str | None, endpoint_url: str | None) -> bool:
 
 def status(stage: Stage) -> Status:
     """The stage's stacks and queues, looked up side by side."""
+    if stage.own_emulator and stage.endpoint_url:
+        emulator.check_answers(stage.endpoint_url)
     with explained(), ThreadPoolExecutor(max_workers=8) as pool:
         stacks = list(pool.map(lambda member: _stack(stage, member.dist), workspace().stacks))
         there = [stack for stack in stacks if stack.status]

@@ -176,11 +176,21 @@ class Stack:
 
     def execute(self, change_set: ChangeSet, progress: Progress) -> None:
         """Execute and wait. Raises EcomError naming the resource that failed first, and why."""
+        from botocore.exceptions import ClientError
+
         seen = {event["EventId"] for event in self.events()}
         # a creation that fails takes everything away again, retained resources too: they are still empty,
         # and their names have to be free for the next attempt
         keep = {"RetainExceptOnCreate": True} if change_set.creates else {}
-        self._cloudformation.execute_change_set(ChangeSetName=change_set.id, **keep)
+        try:
+            self._cloudformation.execute_change_set(ChangeSetName=change_set.id, **keep)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
+                raise
+            raise EcomError(
+                f"{self.name} has changed since its changes were worked out: somebody else deploys it now.",
+                "Try again when that is done.",
+            ) from error
         touched = {c.logical_id for c in change_set.changes}
 
         def finished() -> str | None:
