@@ -226,8 +226,6 @@ def production_is_recognised(template: Template) -> Findings:
         "Fn::Equals": [{"Fn::Join": ["", [first]]}, "prod"]
     }:
         yield "IsProd", "compares the part of the stage before the first dash with 'prod'"
-    if conditions.get("IsOnAws") != {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}:
-        yield "IsOnAws", "every stage but 'local' is on AWS"
 
 
 @rule
@@ -437,6 +435,11 @@ def mappings_are_capped(template: Template) -> Findings:
 @rule
 def plain_http_is_denied(template: Template) -> Findings:
     """On every queue, topic and bucket, for everybody, on every stage that is on AWS."""
+    conditions = template.body.get("Conditions", {})
+    if conditions.get("DeniesPlainHttp") != {"Fn::Equals": [{"Ref": "PlainHttp"}, "denied"]}:
+        yield "DeniesPlainHttp", "plain HTTP is denied unless the parameter PlainHttp says otherwise"
+    if template.body["Parameters"].get("PlainHttp", {}).get("Default") != "denied":
+        yield "PlainHttp", "plain HTTP is denied by default"
     for kind, policy_kind, field in (
         ("SQS::Queue", "SQS::QueuePolicy", "Queues"),
         ("SNS::Topic", "SNS::TopicPolicy", "Topics"),
@@ -458,7 +461,7 @@ def _denies_plain_http(statement: dict[str, Json], condition: str | None, logica
     return (
         statement.get("Effect") == "Deny"
         and statement.get("Principal") == "*"
-        and condition in (None, "IsOnAws")
+        and condition in (None, "DeniesPlainHttp")
         and statement.get("Condition") == {"Bool": {"aws:SecureTransport": False}}
         and logical_id in map(refers_to, some(statement.get("Resource")))
     )

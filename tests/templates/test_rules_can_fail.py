@@ -181,7 +181,6 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
         ),
         (ORDER, put("Parameters/Stage/AllowedPattern", "^[a-z]+$"), "Stage", "'prod-eu'"),
         (ORDER, put("Conditions/IsProd", {"Fn::Equals": ["a", "b"]}), "IsProd", "first dash"),
-        (ORDER, put("Conditions/IsOnAws", {"Fn::Equals": ["a", "b"]}), "IsOnAws", "'local'"),
     ],
     "everything_is_encrypted": [
         (PAYMENT, of("PaymentFailureTopic", "KmsMasterKeyId"), "PaymentFailureTopic", "the key"),
@@ -286,6 +285,13 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
         (PAYMENT, of("PaymentMapping", "BatchSize", 25), "PaymentMapping", "window"),
     ],
     "plain_http_is_denied": [
+        (
+            ORDER,
+            put("Conditions/DeniesPlainHttp", {"Fn::Equals": ["a", "b"]}),
+            "DeniesPlainHttp",
+            "PlainHttp",
+        ),
+        (ORDER, put("Parameters/PlainHttp/Default", "allowed"), "PlainHttp", "by default"),
         (PAYMENT, without("PaymentDLQPolicy"), "PaymentDLQ", "plain HTTP"),
         (PAYMENT, without("PaymentFailureTopicPolicy"), "PaymentFailureTopic", "plain HTTP"),
         (BASE, without("ArtifactBucketPolicy"), "ArtifactBucket", "plain HTTP"),

@@ -22,6 +22,7 @@ from ecom_cli.api import (
     order_id_of,
     parse_line,
 )
+from ecom_cli.aws import Stage
 from ecom_cli.errors import EcomError
 
 URL = "http://api.example/v1/orders"
@@ -152,6 +153,22 @@ def test_a_signed_request_covers_the_body_and_the_key(monkeypatch: pytest.Monkey
     assert "content-type;host;idempotency-key;x-amz-date;x-amz-security-token" in first
     assert seen[0]["X-Amz-Security-Token"] == "token"
     assert first.rpartition("Signature=")[2] != second.rpartition("Signature=")[2]
+
+
+def test_on_an_emulator_requests_are_signed_with_the_stages_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As every other call of the tool there: nobody has to sign in for an emulator."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return httpx.Response(200, json={"orderId": "o-1"})
+
+    stage = Stage("dev", "eu-central-1", "http://127.0.0.1:1")
+    api(answer, auth=SigV4(stage.region, stage.credentials())).get("o-1")
+    assert "Credential=test/" in seen[0]["Authorization"]
 
 
 @pytest.mark.parametrize("name", FORCED)

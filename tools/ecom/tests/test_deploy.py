@@ -341,11 +341,15 @@ def test_the_stage_decides_the_presets():
     local = presets(Stage("local", "eu-central-1", "http://127.0.0.1:1"))
     assert local == {
         "EventArchive": "off",
+        "PlainHttp": "allowed",
         "ApiAuthorization": "NONE",
         "RetryBaseSeconds": "1",
         "MaxConcurrency": "2",
     }
-    assert presets(Stage("test", "eu-central-1", "http://127.0.0.1:1")) == {"EventArchive": "off"}
+    assert presets(Stage("test", "eu-central-1", "http://127.0.0.1:1")) == {
+        "EventArchive": "off",
+        "PlainHttp": "allowed",
+    }
     assert presets(Stage("dev", "eu-central-1")) == {}
 
 

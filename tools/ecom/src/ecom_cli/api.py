@@ -114,18 +114,27 @@ def order_body(lines: Sequence[Line], amount: int, currency: str) -> bytes:
 
 
 class SigV4(httpx.Auth):
-    """Signs a request for API Gateway with the AWS credentials of this session."""
+    """Signs a request for API Gateway.
+
+    `credentials` as `Stage.credentials` has them; empty for those of this session.
+    """
 
     requires_request_body = True
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, credentials: Mapping[str, str] | None = None) -> None:
+        import botocore.credentials
         import botocore.session
 
         self._region = region
-        credentials = botocore.session.Session().get_credentials()
-        if credentials is None:
+        if credentials:
+            self._credentials = botocore.credentials.Credentials(
+                credentials["aws_access_key_id"], credentials["aws_secret_access_key"]
+            )
+            return
+        found = botocore.session.Session().get_credentials()
+        if found is None:
             raise EcomError("No AWS credentials were found.", "Sign in (`aws sso login`) or set AWS_PROFILE.")
-        self._credentials = credentials
+        self._credentials = found
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         from botocore.auth import SigV4Auth
@@ -174,7 +183,7 @@ class Api:
         """The API of a stage: signed, except on stage local, which asks nobody who they are."""
         return cls(
             stage.api_url,
-            auth=None if stage.name == LOCAL_STAGE else SigV4(stage.region),
+            auth=None if stage.name == LOCAL_STAGE else SigV4(stage.region, stage.credentials()),
             # no proxy leads to an emulator on this machine
             transport=httpx.HTTPTransport(retries=2) if stage.is_emulator else None,
         )

@@ -71,6 +71,8 @@ class Deployment:
         settable = ", ".join(sorted(known - set(OWN_PARAMETERS)))
         if own := sorted(set(self.parameters) & set(OWN_PARAMETERS)):
             raise EcomError(f"{', '.join(own)} cannot be set: the deployer does.", f"These can: {settable}.")
+        if self.parameters.get("PlainHttp") == "allowed" and not self.stage.is_emulator:
+            raise EcomError("Plain HTTP is never allowed on AWS.", "Leave PlainHttp as it is.")
         if unknown := sorted(set(self.parameters) - known):
             raise EcomError(f"No stack here has a parameter {', '.join(unknown)}.", f"There are: {settable}.")
 
@@ -247,7 +249,7 @@ def selected(repo: Workspace, services: Sequence[str]) -> list[Member]:
 
 def presets(stage: Stage) -> dict[str, str]:
     """Parameter values that a new stack gets by where it is; `--param` overrides them."""
-    values = {"EventArchive": "off"} if stage.is_emulator else {}
+    values = {"EventArchive": "off", "PlainHttp": "allowed"} if stage.is_emulator else {}
     if stage.name == LOCAL_STAGE:
         values |= {"ApiAuthorization": "NONE", "RetryBaseSeconds": "1", "MaxConcurrency": "2"}
     return values
