@@ -103,6 +103,13 @@ def test_of_several_first_starts_at_once_one_installs(bare):
     assert not (bare / ".ecom" / "first-start.lock").exists()
 
 
+def test_a_second_start_installs_nothing(bare):
+    fake_uv(bare, "1.0.0")
+    assert "Installing" in start(bare, "up").stderr
+    assert start(bare, "up").stderr == ""
+    assert (bare / "syncs").read_text() == "sync\n"
+
+
 def test_a_first_start_that_was_killed_is_not_waited_for(bare):
     fake_uv(bare, "1.0.0")
     lock = bare / ".ecom" / "first-start.lock"
