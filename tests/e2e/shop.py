@@ -19,7 +19,7 @@ from ecom_cli.demo.invariants import Tables, broken, messages
 from ecom_cli.demo.run import read_tables
 from ecom_cli.money import to_minor
 from ecom_cli.orders import is_closed
-from ecom_cli.stock import Item, Shelves
+from ecom_cli.shelves import Item, Shelves
 from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, Row, get_many, typed
 
 CURRENCY = "USD"

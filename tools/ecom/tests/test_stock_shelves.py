@@ -11,10 +11,11 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from ecom_cli import stock
+from ecom_cli import catalogue, stock
 from ecom_cli.aws import Stage
+from ecom_cli.catalogue import load_catalogue, load_sample_catalogue, read_catalogue
 from ecom_cli.errors import EcomError
-from ecom_cli.stock import Item, Shelves, load_catalogue, load_sample_catalogue, read_catalogue
+from ecom_cli.shelves import Item, Shelves
 from ecom_cli.workspace import find_root
 
 TABLE = "ecom-test-inventory"
@@ -221,7 +222,7 @@ def test_the_sample_catalogue_is_loaded_once(stage: Stage) -> None:
 
 def test_the_sample_catalogue_is_the_one_of_the_readme() -> None:
     assert REPOSITORY is not None
-    items = read_catalogue(REPOSITORY / stock.CATALOGUE)
+    items = read_catalogue(REPOSITORY / catalogue.CATALOGUE)
     by_id = {item.item_id: item for item in items}
     assert list(by_id) == [f"ITEM_ID-{number:02d}" for number in range(1, 16)]
     assert {(item.quantity, item.currency) for item in items} == {(15, "USD")}

@@ -71,7 +71,7 @@ def up(report: Reporter, region: str | None = None) -> tuple[Stage, list[Deploye
 
 
 def _up(report: Reporter, region: str | None) -> tuple[Stage, list[Deployed]]:
-    from ecom_cli.stock import load_sample_catalogue
+    from ecom_cli.catalogue import load_sample_catalogue
 
     if not (running_emulator(workspace().state)):
         report.say("Starting the emulator (the first time, its environment is made: some seconds) …")

@@ -19,7 +19,7 @@ from ecom_cli.api import FORCED, LOCAL_OWNER, Api, ApiError, Line, amount_of, fo
 from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
 from ecom_cli.errors import EcomError
 from ecom_cli.money import shown, to_minor
-from ecom_cli.stock import Item, Shelves
+from ecom_cli.shelves import Item, Shelves
 
 POLL_SECONDS = 0.3
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
