@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterator
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
-from ecom_common import clients
 from ecom_common.facts import Fact, received, utc_now
 from ecom_common.settings import SettingsError
-from ecom_testkit import context, make_table, read_template, rows, sqs_event
-from ecom_testkit.lambdas import REGION
+from ecom_testkit import context, read_template, sqs_event
+from ecom_testkit.cloud import COMMON_VARIABLES, Cloud, load
 from shipping_service.model import RESCUES
 
 from . import depot
 from .conftest import SETTINGS, TEMPLATE
 from .depot import check_schema
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
 WELL, DOWN_ONCE, DOWN, ALL_DOWN = (
     f"5b3c9a52-6d7e-5f4a-9a41-2f6f0d9c{ending}" for ending in ("a9a9", "ca01", "ca03", "caff")
 )
+
+APP = "shipping_service.app"
+VARIABLES = [*COMMON_VARIABLES, *SETTINGS]
 
 
 def paid(order_id: str) -> Fact:
@@ -37,67 +31,10 @@ def paid(order_id: str) -> Fact:
     return depot.paid(order_id, placed=utc_now())
 
 
-VARIABLES = [
-    "STAGE",
-    "TABLE_NAME",
-    "EVENT_BUS_NAME",
-    "PARKING_QUEUE_URL",
-    "KMS_KEY_ARN",
-    "RETRY_BASE_SECONDS",
-    *SETTINGS,
-]
-
-
-def load() -> ModuleType:
-    """The entry points in a new sandbox."""
-    sys.modules.pop("shipping_service.app", None)
-    clients._client.cache_clear()
-    return importlib.import_module("shipping_service.app")
-
-
-class Cloud:
-    """The bus with an SQS target that sees every fact, the queues, and the functions between them."""
-
-    def __init__(self, environment: pytest.MonkeyPatch) -> None:
-        self.sqs: SQSClient = boto3.client("sqs", region_name=REGION)
-        self.dynamodb = boto3.client("dynamodb", region_name=REGION)
-        events = boto3.client("events", region_name=REGION)
-        make_table(self.dynamodb, TEMPLATE, "ShippingTable")
-        self.queue, self.parking, self.heard = (
-            self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("shipping", "parking", "heard")
-        )
-        events.create_event_bus(Name="bus")
-        events.put_rule(
-            Name="all", EventBusName="bus", EventPattern=json.dumps({"source": ["shipping.service"]})
-        )
-        target = self.sqs.get_queue_attributes(QueueUrl=self.heard, AttributeNames=["QueueArn"])
-        arn = target["Attributes"]["QueueArn"]
-        events.put_targets(Rule="all", EventBusName="bus", Targets=[{"Id": "heard", "Arn": arn}])
-        environment.setenv("PARKING_QUEUE_URL", self.parking)
-        self.app = load()
-
-    def receive(self, url: str) -> list[Any]:
-        answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-        return list(answer.get("Messages", []))
-
-    def facts(self) -> list[dict[str, Any]]:
-        """What is on the bus since the last look."""
-        return [json.loads(message["Body"]) for message in self.receive(self.heard)]
-
-    def invoke(self, *messages: Any, attempt: int = 1, function: str = "handler") -> list[str]:
-        """Run a function. Returns the message ids that must come again."""
-        queue = "shipping" if function == "handler" else "shipping-dlq"
-        answer = getattr(self.app, function)(sqs_event(*messages, attempt=attempt, queue=queue), context())
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-    def states(self) -> dict[str, str]:
-        return {row["orderId"]: row["state"] for row in rows(self.dynamodb)}
-
-
 @pytest.fixture
 def cloud(environment: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with mock_aws():
-        yield Cloud(environment)
+        yield Cloud(environment, app=APP, template=TEMPLATE, table="ShippingTable", queue="shipping")
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -106,21 +43,21 @@ def test_it_does_not_start_without_a_variable_and_names_it(
 ) -> None:
     environment.delenv(name)
     with pytest.raises(SettingsError, match=f"{name} is missing"):
-        load()
+        load(APP)
 
 
 @pytest.mark.parametrize("name", ["RETRY_BASE_SECONDS", *SETTINGS])
 def test_it_does_not_start_with_a_number_that_is_none(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "many")
     with pytest.raises(SettingsError, match=f"{name} is not a whole number"):
-        load()
+        load(APP)
 
 
 def test_it_names_all_that_is_missing_at_once(environment: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         environment.delenv(name)
     with pytest.raises(SettingsError) as error:
-        load()
+        load(APP)
     assert all(f"{name} is missing" in str(error.value) for name in VARIABLES)
 
 
@@ -177,7 +114,7 @@ def test_the_rescue_has_receives_enough_for_all_its_attempts() -> None:
 
 def test_the_rate_of_the_stack_is_used(cloud: Cloud, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CARRIER_FAILURE_RATE_PERCENT", "100")
-    cloud.app = load()
+    cloud.app = load(APP)
     assert len(cloud.invoke(paid(f"{WELL[:-4]}0001"))) == 1
     assert set(cloud.states().values()) == {"INTENT"}
 
@@ -205,7 +142,7 @@ def test_a_failed_record_comes_back_after_its_back_off_to_the_queue_it_came_from
     cloud: Cloud, environment: pytest.MonkeyPatch, function: str, queue: str
 ) -> None:
     environment.setenv("RETRY_BASE_SECONDS", "0")
-    cloud.app = load()
+    cloud.app = load(APP)
     url = cloud.sqs.create_queue(QueueName=queue)["QueueUrl"]
     event = sqs_event(paid(ALL_DOWN), queue=queue)
     cloud.sqs.send_message(QueueUrl=url, MessageBody=event["Records"][0]["body"])
