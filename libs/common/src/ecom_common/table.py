@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -14,18 +16,51 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class StateTable:
-    """A DynamoDB table whose rows have one key attribute and a ``state``."""
+TRIES = 5
+_BATCH_GET = 100
+"""BatchGetItem takes no more keys."""
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str, *, key: str) -> None:
+Sleep = Callable[[float], None]
+
+
+class StateTable:
+    """A DynamoDB table whose rows have one key attribute and, where they are moved, a ``state``."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str, *, key: str, sleep: Sleep = time.sleep) -> None:
         self._dynamodb = dynamodb
         self.name = table
         self._key = key
+        self._sleep = sleep
 
     def find(self, key: str) -> Row | None:
         """The row, read consistently."""
         answer = self._dynamodb.get_item(TableName=self.name, Key=self.key(key), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
+
+    def find_many(self, keys: Iterable[str]) -> dict[str, Row]:
+        """The rows there are with these keys, by key, read consistently.
+
+        Raises Retry while the table is too busy to answer in full.
+        """
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Row] = {}
+        for start in range(0, len(wanted), _BATCH_GET):
+            for row in self._get([self.key(key) for key in wanted[start : start + _BATCH_GET]]):
+                found[row[self._key]] = row
+        return found
+
+    def _get(self, keys: list[Any]) -> Iterator[Row]:
+        request: Any = {self.name: {"Keys": keys, "ConsistentRead": True}}
+        for attempt in range(TRIES):
+            if attempt:
+                # Full jitter: callers that were throttled together must not come back together.
+                self._sleep(random.uniform(0, 0.05 * 2**attempt))
+            answer = self._dynamodb.batch_get_item(RequestItems=request)
+            yield from (from_item(item) for item in answer["Responses"].get(self.name, []))
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return
+        raise Retry("the rows could not be read in full")
 
     def add(self, row: Row) -> Row:
         """Write a row unless there is one. Returns the row that stands: this one, or the one before it."""

@@ -14,14 +14,14 @@ from ecom_common.errors import Mender, Retry, code_of, mender
 from ecom_common.facts import parse_iso
 from ecom_common.retention import expires_at
 from ecom_common.rows import Row, from_item, to_item
-from ecom_common.table import StateTable
+from ecom_common.table import Sleep, StateTable
 from inventory_service.model import Item, Line, Outcome, Reason, Reservation, State, taken
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+
 TRIES = 5
-_BATCH_GET = 100
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,20 @@ class Refusal:
 class Stock:
     """Stock on hand and who holds it."""
 
-    def __init__(
-        self, dynamodb: DynamoDBClient, table: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, table: str, *, sleep: Sleep = time.sleep) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._rows = StateTable(dynamodb, table, key="pk")
+        self._rows = StateTable(dynamodb, table, key="pk", sleep=sleep)
         self._sleep = sleep
 
     def catalogue(self, item_ids: Iterable[str]) -> dict[str, Item]:
         """The items there are among these, with their prices now. Raises Retry while the table is busy."""
-        wanted = sorted(set(item_ids))
-        found: dict[str, Item] = {}
-        for start in range(0, len(wanted), _BATCH_GET):
-            for row in self._get([_item_pk(item_id) for item_id in wanted[start : start + _BATCH_GET]]):
-                if "price" in row and "currency" in row:
-                    found[row["itemId"]] = Item(row["itemId"], row["price"], row["currency"])
-        return found
+        rows = self._rows.find_many(_item_pk(item_id) for item_id in sorted(set(item_ids)))
+        return {
+            row["itemId"]: Item(row["itemId"], row["price"], row["currency"])
+            for row in rows.values()
+            if "price" in row and "currency" in row
+        }
 
     def find(self, order_id: str) -> Reservation | None:
         """The reservation row of an order, read consistently."""
@@ -120,18 +117,6 @@ class Stock:
                 return False
             pause()
         raise Retry("stock is contended")
-
-    def _get(self, keys: Sequence[str]) -> list[Row]:
-        rows: list[Row] = []
-        request: Any = {self._table: {"Keys": [to_item({"pk": key}) for key in keys], "ConsistentRead": True}}
-        for pause in self._pauses():
-            answer = self._dynamodb.batch_get_item(RequestItems=request)
-            rows += [from_item(item) for item in answer["Responses"].get(self._table, [])]
-            request = answer.get("UnprocessedKeys")
-            if not request:
-                return rows
-            pause()
-        raise Retry("the catalogue could not be read in full")
 
     def _transact(self, actions: Sequence[Any]) -> list[Any] | None:
         """One TransactWriteItems. None when done, otherwise a reason for each action, in order.

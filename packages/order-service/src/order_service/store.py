@@ -7,18 +7,16 @@ costs the indexes nothing.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from ecom_common.errors import Retry
 from ecom_common.facts import iso
 from ecom_common.rows import Row, from_item, refused, row_in, to_item
-from ecom_common.table import StateTable
+from ecom_common.table import Sleep, StateTable
 from order_service.model import ORDER_TTL, CancelReason, Line, Move, Order, Status, Step
 
 if TYPE_CHECKING:
@@ -29,8 +27,7 @@ OWNER_INDEX = "byOwner"
 NOTES = ("reason", "shippingId", "carrier", "trackingNumber", "refundId")
 
 PAGE = 100
-"""Rows of a page; BatchGetItem takes no more."""
-TRIES = 5
+"""Rows of a page."""
 
 
 class Advance(NamedTuple):
@@ -50,12 +47,9 @@ class Position(NamedTuple):
 class Orders:
     """The orders there are."""
 
-    def __init__(
-        self, dynamodb: DynamoDBClient, table: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, table: str, *, sleep: Sleep = time.sleep) -> None:
         self._dynamodb = dynamodb
-        self._table = StateTable(dynamodb, table, key="orderId")
-        self._sleep = sleep
+        self._table = StateTable(dynamodb, table, key="orderId", sleep=sleep)
 
     def add(self, order: Order) -> Order:
         """Write a new order, unless its id is taken. Returns the order that stands."""
@@ -69,23 +63,9 @@ class Orders:
         return order_of(row) if row else None
 
     def rows(self, order_ids: Sequence[str]) -> list[Row]:
-        """The rows of at most PAGE orders, read consistently, in the order asked for; what is gone is left
+        """The rows of these orders, read consistently, in the order asked for; what is gone is left
         out. Raises Retry while the table is busy."""
-        found: dict[str, Row] = {}
-        keys = [self._table.key(order_id) for order_id in order_ids]
-        request: Any = {self._table.name: {"Keys": keys, "ConsistentRead": True}} if keys else {}
-        for attempt in range(TRIES):
-            if not request:
-                break
-            if attempt:
-                self._sleep(random.uniform(0, 0.05 * 2**attempt))
-            answer = self._dynamodb.batch_get_item(RequestItems=request)
-            for item in answer["Responses"].get(self._table.name, []):
-                row = from_item(item)
-                found[row["orderId"]] = row
-            request = answer.get("UnprocessedKeys")
-        if request:
-            raise Retry("the orders could not be read in full")
+        found = self._table.find_many(order_ids)
         return [found[order_id] for order_id in order_ids if order_id in found]
 
     def positions(self, owner: str, most: int, after: Position | None = None) -> list[Position]:
