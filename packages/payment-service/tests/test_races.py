@@ -6,19 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ecom_common.errors import Retry
 from ecom_common.facts import Fact
-from ecom_common.table import StateTable
 from ecom_testkit.schedules import Choices, Stage, StageTable, every_path, random_paths
 from payment_service.store import Payments
 
 from .till import AMOUNT, ORDER, FakeGateway, Till, outcome, shipment_failed, stock_confirmed
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    pass
 
 FACTS: dict[str, Callable[[], Fact]] = {"stock": stock_confirmed, "failed": shipment_failed}
 SAID = {"CHARGED": "charged", "DECLINED": "declined", "VOIDED": "cancelled", "REFUNDED": "refunded"}
@@ -103,51 +100,3 @@ def test_two_deliveries_of_the_same_stock_in_every_order(declines: bool) -> None
 def test_many_deliveries_many_deaths_many_silences(hours: float) -> None:
     for choices in random_paths(400):
         play(choices, "stock 1", "stock 2", "failed 1", "failed 2", deaths=3, silences=3, hours=hours)
-
-
-# --- the stage's table is the real one, in memory
-
-_sets = st.sets(st.sampled_from(["a", "b", "c"]), min_size=1)
-_operations = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), st.sampled_from(["x", "y"]), st.sampled_from("AB"), st.none() | _sets),
-        st.tuples(
-            st.just("move"),
-            st.sampled_from(["x", "y"]),
-            st.sampled_from("AB"),
-            st.fixed_dictionaries({"state": st.sampled_from("AB"), "note": st.none() | st.just("n")}),
-            st.fixed_dictionaries({}, optional={"asked": _sets, "times": st.integers(1, 3)}),
-            st.fixed_dictionaries({}, optional={"gone": _sets}),
-        ),
-    ),
-    max_size=6,
-)
-
-
-def test_the_stage_s_table_does_what_the_real_one_does(dynamodb: DynamoDBClient) -> None:
-    tables: list[Any] = []
-
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
-    @given(_operations)
-    def same(operations: list[Any]) -> None:
-        tables.append(None)
-        prefix = f"{len(tables)}-"
-        real: Any = StateTable(dynamodb, "table", key="orderId")
-        played: Any = StageTable()
-        for operation in operations:
-            answers = [_outcome_of(table, prefix, operation) for table in (real, played)]
-            assert answers[0] == answers[1]
-
-    same()
-
-
-def _outcome_of(table: Any, prefix: str, operation: Any) -> Any:
-    name, key, state, *rest = operation
-    if name == "add":
-        row = table.add({"orderId": prefix + key, "state": state, "asked": rest[0], "gone": rest[0]})
-        return {name: value for name, value in row.items() if value is not None}
-    changes, adds, deletes = rest
-    try:
-        return table.move(prefix + key, state, changes, adds=adds, deletes=deletes)
-    except Retry:
-        return "gone"

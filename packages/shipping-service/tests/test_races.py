@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ecom_common.errors import Retry
-from ecom_common.table import StateTable
 from ecom_testkit.schedules import Choices, Stage, StageTable, every_path, random_paths
 from shipping_service.carrier import FALLBACK, PRIMARY
 from shipping_service.model import RESCUES
@@ -19,7 +16,7 @@ from shipping_service.store import Shipments
 from .depot import ORDER, Clock, Depot, FakeCarrier, cancel_requested, paid
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    pass
 
 
 def play(
@@ -141,50 +138,3 @@ def test_a_cancel_among_many_deliveries_deaths_and_silences(down: tuple[str, ...
 def test_parcels_that_cannot_be_stopped_among_deaths_and_silences(gone: tuple[str, ...]) -> None:
     for choices in random_paths(150, seed=3):
         play(choices, "ship 1", "ship 2", "rescue", "stop", deaths=2, silences=3, gone=gone)
-
-
-# --- the stage's table is the real one, in memory
-
-_sets = st.sets(st.sampled_from(["a", "b", "c"]), min_size=1)
-_operations = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), st.sampled_from(["x", "y"]), st.sampled_from("AB"), st.none() | _sets),
-        st.tuples(
-            st.just("move"),
-            st.sampled_from(["x", "y"]),
-            st.sampled_from("AB"),
-            st.fixed_dictionaries({"state": st.sampled_from("AB"), "note": st.none() | st.just("n")}),
-            st.fixed_dictionaries({}, optional={"asked": _sets, "times": st.integers(1, 3)}),
-            st.fixed_dictionaries({}, optional={"gone": _sets}),
-        ),
-    ),
-    max_size=6,
-)
-
-
-def test_the_stage_s_table_does_what_the_real_one_does(dynamodb: DynamoDBClient) -> None:
-    runs: list[None] = []
-
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
-    @given(_operations)
-    def same(operations: list[Any]) -> None:
-        runs.append(None)
-        real: Any = StateTable(dynamodb, "table", key="orderId")
-        played: Any = StageTable()
-        for operation in operations:
-            answers = [_answer(table, f"{len(runs)}-", operation) for table in (real, played)]
-            assert answers[0] == answers[1]
-
-    same()
-
-
-def _answer(table: Any, prefix: str, operation: Any) -> Any:
-    name, key, state, *rest = operation
-    if name == "add":
-        row = table.add({"orderId": prefix + key, "state": state, "asked": rest[0], "gone": rest[0]})
-        return {name: value for name, value in row.items() if value is not None}
-    changes, adds, deletes = rest
-    try:
-        return table.move(prefix + key, state, changes, adds=adds, deletes=deletes)
-    except Retry:
-        return "gone"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ecom_cli.errors import EcomError, explained
+from ecom_cli.options import JsonOption, RegionOption, StageOption
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,15 +24,10 @@ app = typer.Typer(
 _ALL_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Default: all of them.")]
-StageOption = Annotated[
-    str | None, typer.Option("--stage", "-s", help="Default: local on an emulator, else dev.")
-]
-RegionOption = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your profile's.")]
 EndpointOption = Annotated[
     str | None,
     typer.Option("--endpoint-url", help="An emulator's URL. Default: AWS_ENDPOINT_URL, else the local one."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def _hand_on(ctx: typer.Context, module: str, attribute: str) -> None:

@@ -19,6 +19,7 @@ from ecom_cli.api import FORCED, LOCAL_OWNER, Api, ApiError, Line, amount_of, fo
 from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
 from ecom_cli.errors import EcomError
 from ecom_cli.money import shown, to_minor
+from ecom_cli.options import JsonOption, RegionOption, StageOption
 from ecom_cli.shelves import Item, Shelves
 
 POLL_SECONDS = 0.3
@@ -92,9 +93,6 @@ app = typer.Typer(
     help="Place orders, follow them, cancel them.",
 )
 
-StageOption = Annotated[str | None, typer.Option("--stage", "-s", help="Default: the local one, else dev.")]
-RegionOption = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your profile's.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")]
 
 PLACE_EXAMPLES = """

@@ -14,6 +14,7 @@ from ecom_cli.aws import resolve_stage
 from ecom_cli.catalogue import load_catalogue, parse_currency, parse_item_id, parse_price, sample_catalogue
 from ecom_cli.errors import EcomError
 from ecom_cli.money import shown
+from ecom_cli.options import JsonOption, RegionOption, StageOption
 from ecom_cli.shelves import MOST, Item, Shelves
 
 app = typer.Typer(
@@ -24,9 +25,6 @@ app = typer.Typer(
     help="Look at the stock, add items, book deliveries and corrections.",
 )
 
-StageOption = Annotated[str | None, typer.Option("--stage", "-s", help="Default: the local one, else dev.")]
-RegionOption = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your profile's.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 SET_EXAMPLES = """
 [bold]Examples[/]
