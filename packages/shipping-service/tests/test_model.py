@@ -28,7 +28,6 @@ PARCEL = Booking("fallback", "sh_1", "TRACK1")
 # The protocol, written out a second time on purpose: whoever changes the rules changes both.
 LEGAL = {
     ("INTENT", "CREATED"),
-    ("INTENT", "FAILED"),
     ("INTENT", "CANCELLING"),
     ("CANCELLING", "FAILED"),
     ("CANCELLING", "CREATED"),

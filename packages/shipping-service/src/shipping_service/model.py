@@ -1,7 +1,8 @@
 """The rules of shipping: one booking for an order at the most, never for one that was cancelled. Pure.
 
-Moves of a shipment (no row yet is ∅): ∅→INTENT→CREATED|FAILED|CANCELLING, ∅→FAILED where the cancel came
-before the payment: a tombstone. CANCELLING→FAILED, or →CREATED where a parcel could not be stopped any more.
+Moves of a shipment (no row yet is ∅): ∅→INTENT→CREATED|CANCELLING, ∅→FAILED where the cancel came before the
+payment: a tombstone. CANCELLING→FAILED, or →CREATED where a parcel could not be stopped any more. No INTENT
+becomes FAILED at once: the carriers must be asked to cancel first (ADR 012).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class State(StrEnum):
 
 
 MOVES: dict[State, frozenset[State]] = {
-    State.INTENT: frozenset({State.CREATED, State.FAILED, State.CANCELLING}),
+    State.INTENT: frozenset({State.CREATED, State.CANCELLING}),
     State.CANCELLING: frozenset({State.FAILED, State.CREATED}),
     State.CREATED: frozenset(),
     State.FAILED: frozenset(),
