@@ -340,9 +340,36 @@ class TestContention:
             Inventory(Stock(client, "table", sleep=slept.append), clock=lambda: shop.now).reserve(
                 [shop.placed(str(number), mug=1)]
             )
-        assert len(set(slept)) == len(slept) == 40 * TRIES
-        assert sum(slept[TRIES - 1 :: TRIES]) > sum(slept[::TRIES])
-        assert max(slept) <= 0.8
+        pauses = TRIES - 1
+        assert len(set(slept)) == len(slept) == 40 * pauses
+        assert sum(slept[pauses - 1 :: pauses]) > sum(slept[::pauses])
+        assert max(slept) <= 0.4
+
+    def test_pauses_lie_between_tries(self, shop: Any) -> None:
+        """One more after the last would keep the whole batch waiting for nothing."""
+        from inventory_service.handlers import Inventory
+        from inventory_service.store import Stock
+
+        shop.stocks(mug=5)
+        shop.reserve(shop.placed("held", mug=1))
+        happened: list[str] = []
+
+        class Conflicting(CrashingClient):
+            def transact_write_items(self, *, TransactItems: list[Any]) -> Any:  # noqa: N803
+                happened.append("try")
+                raise cancelled(*[CONFLICT] * len(TransactItems))
+
+        client: Any = Conflicting(shop.dynamodb)
+        stock = Stock(client, "table", sleep=lambda _: happened.append("pause"))
+        inventory = Inventory(stock, clock=lambda: shop.now)
+        [result] = inventory.reserve([shop.placed("1", mug=1)])
+        assert isinstance(result, Retry)
+        assert happened == ["try", *["pause", "try"] * (TRIES - 1)]
+
+        happened.clear()
+        with pytest.raises(Retry):
+            inventory.release(shop.payment_ended("held"))
+        assert happened == ["try", *["pause", "try"] * (TRIES - 1)]
 
 
 class TestErrors:

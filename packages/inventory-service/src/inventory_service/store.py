@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class Stock:
         actions += [
             {"Update": self._take(catalogue[item_id], quantity)} for item_id, quantity in items.items()
         ]
-        for pause in self._pauses():
+        for _ in self._tries():
             reasons = self._transact(actions)
             if reasons is None:
                 return None
@@ -80,7 +80,6 @@ class Stock:
                 return Refusal(standing={reservation.order_id: reservation for reservation in standing})
             if all(reason["Code"] in ("None", "ConditionalCheckFailed") for reason in reasons):
                 return _verdict(stocks, [catalogue[item_id] for item_id in items])
-            pause()
         raise Retry("stock is contended")
 
     def release(self, released: Reservation) -> bool:
@@ -109,13 +108,12 @@ class Stock:
             }
         ]
         actions += [{"Update": self._give_back(line)} for line in released.lines]
-        for pause in self._pauses():
+        for _ in self._tries():
             reasons = self._transact(actions)
             if reasons is None:
                 return True
             if _refused(reasons[0]):
                 return False
-            pause()
         raise Retry("stock is contended")
 
     def _transact(self, actions: Sequence[Any]) -> list[Any] | None:
@@ -137,10 +135,12 @@ class Stock:
             return reasons
         return None
 
-    def _pauses(self) -> Iterable[Callable[[], None]]:
-        """Tries, each with a pause to make before the next: full jitter, so that rivals part."""
+    def _tries(self) -> Iterator[int]:
+        """Tries, with a pause before each but the first: full jitter, so that rivals part."""
         for attempt in range(TRIES):
-            yield lambda: self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: B023 - called at once
+            if attempt:
+                self._sleep(random.uniform(0, 0.025 * 2**attempt))
+            yield attempt
 
     def _take(self, item: Item, quantity: int) -> Any:
         return {
