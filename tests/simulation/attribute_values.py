@@ -1,0 +1,143 @@
+"""DynamoDB's typed attribute values, ``{"S": "…"}``: which are valid, and one spelling for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any, TypeAlias
+
+from botocore.exceptions import ParamValidationError
+
+Value: TypeAlias = dict[str, Any]
+Item: TypeAlias = dict[str, Any]
+"""Values by attribute. Nobody changes one in place: a write puts another in its stead."""
+
+Number: TypeAlias = int | Decimal
+
+SETS = ("SS", "NS", "BS")
+
+_plain_integer = re.compile(r"0|-?[1-9][0-9]{0,37}").fullmatch
+_any_number = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?").fullmatch
+_PRECISION = Context(prec=38, traps=[Inexact, InvalidOperation])
+_EXACT = Context(prec=400)
+"""Enough digits for any sum of two numbers in DynamoDB's range, 1E-130 to 9.9…E+125."""
+_LIMIT = 10**38
+
+
+class InvalidError(Exception):
+    """What DynamoDB refuses with a ValidationException."""
+
+
+def kind_of(value: Value) -> str:
+    """``S``, ``N``, ``SS`` …"""
+    for kind in value:
+        return kind
+    raise InvalidError(
+        "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+    )
+
+
+def number(text: str) -> Number:
+    """What the text of a valid N stands for, exactly."""
+    try:
+        return int(text)
+    except ValueError:
+        return Decimal(text)
+
+
+def number_text(exact: Number) -> str:
+    """How DynamoDB spells a number. Raises InvalidError beyond 38 digits or its range."""
+    if isinstance(exact, int) and -_LIMIT < exact < _LIMIT:
+        return str(exact)
+    try:
+        rounded = _PRECISION.create_decimal(exact)
+    except (Inexact, InvalidOperation):
+        raise InvalidError("Attempting to store more than 38 significant digits in a Number") from None
+    if not rounded:
+        return "0"
+    if not -130 <= rounded.adjusted() <= 125:
+        raise InvalidError("Number overflow or underflow")
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def sum_text(left: str, right: str, sign: int = 1) -> str:
+    """left plus or minus right, as DynamoDB spells it. Raises InvalidError beyond its digits or range."""
+    one, other = number(left), sign * number(right)
+    if isinstance(one, int) and isinstance(other, int):
+        return number_text(one + other)
+    return number_text(_EXACT.add(one, other))
+
+
+def canonical(values: Mapping[str, Value]) -> Item:
+    """The values in the one spelling under which equal ones are ``==``: numbers as DynamoDB writes them,
+    sets in order. Raises InvalidError for what DynamoDB refuses."""
+    result: dict[str, Value] | None = None
+    for name, value in values.items():
+        # most are texts and plain integers, which are canonical as they are
+        if len(value) == 1 and (
+            ("S" in value and type(value["S"]) is str)
+            or ("N" in value and type(value["N"]) is str and _plain_integer(value["N"]))
+        ):
+            continue
+        result = dict(values) if result is None else result
+        result[name] = _canonical(value)
+    return dict(values) if result is None else result
+
+
+def _canonical(value: Value) -> Value:
+    kind = kind_of(value)
+    if len(value) > 1:
+        raise InvalidError("Supplied AttributeValue has more than one datatypes set")
+    content = value[kind]
+    if not isinstance(content, _PYTHON.get(kind, ())):
+        raise ParamValidationError(report=f"InvalidError type for an attribute value of type {kind}")
+    canonical_content = _CONTENT.get(kind)
+    return {kind: canonical_content(content)} if canonical_content else value
+
+
+def _canonical_number(text: str) -> str:
+    if not _any_number(text):
+        raise InvalidError("The parameter cannot be converted to a numeric value")
+    return number_text(Decimal(text))
+
+
+def _distinct(members: list[Any]) -> list[Any]:
+    if not members:
+        raise InvalidError("One or more parameter values were invalid: a set may not be empty")
+    if len(set(members)) != len(members):
+        raise InvalidError("One or more parameter values were invalid: Input collection contains duplicates")
+    return members
+
+
+def _null(content: bool) -> bool:
+    if not content:
+        raise InvalidError(
+            "One or more parameter values were invalid: Null attribute value types must be true"
+        )
+    return content
+
+
+_PYTHON: Mapping[str, type] = {
+    "S": str, "N": str, "B": bytes, "BOOL": bool, "NULL": bool,
+    "SS": list, "NS": list, "BS": list, "L": list, "M": dict,
+}  # fmt: skip
+_CONTENT: Mapping[str, Callable[[Any], Any]] = {
+    "N": _canonical_number,
+    "NULL": _null,
+    "SS": lambda members: sorted(_distinct(members)),
+    "NS": lambda members: sorted(_distinct([_canonical_number(member) for member in members]), key=number),
+    "BS": lambda members: sorted(_distinct(members)),
+    "L": lambda elements: [_canonical(element) for element in elements],
+    "M": canonical,
+}
+
+
+def comparable(value: Value) -> Any:
+    """What orders values of one kind: texts by UTF-8 bytes, numbers by size. None for kinds without order."""
+    if "S" in value:
+        return value["S"]  # by code point is by UTF-8 byte
+    if "N" in value:
+        return number(value["N"])
+    return value.get("B")
