@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ParamValidationError
@@ -17,7 +18,6 @@ Number: TypeAlias = int | Decimal
 
 SETS = ("SS", "NS", "BS")
 
-_plain_integer = re.compile(r"0|-?[1-9][0-9]{0,37}").fullmatch
 _any_number = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?").fullmatch
 _PRECISION = Context(prec=38, traps=[Inexact, InvalidOperation])
 _EXACT = Context(prec=400)
@@ -73,17 +73,12 @@ def sum_text(left: str, right: str, sign: int = 1) -> str:
 def canonical(values: Mapping[str, Value]) -> Item:
     """The values in the one spelling under which equal ones are ``==``: numbers as DynamoDB writes them,
     sets in order. Raises InvalidError for what DynamoDB refuses."""
-    result: dict[str, Value] | None = None
+    result = dict(values)
     for name, value in values.items():
-        # most are texts and plain integers, which are canonical as they are
-        if len(value) == 1 and (
-            ("S" in value and type(value["S"]) is str)
-            or ("N" in value and type(value["N"]) is str and _plain_integer(value["N"]))
-        ):
-            continue
-        result = dict(values) if result is None else result
-        result[name] = _canonical(value)
-    return dict(values) if result is None else result
+        # most are texts, which are canonical as they are
+        if "S" not in value or len(value) > 1 or type(value["S"]) is not str:
+            result[name] = _canonical(value)
+    return result
 
 
 def _canonical(value: Value) -> Value:
@@ -91,12 +86,13 @@ def _canonical(value: Value) -> Value:
     if len(value) > 1:
         raise InvalidError("Supplied AttributeValue has more than one datatypes set")
     content = value[kind]
-    if not isinstance(content, _PYTHON.get(kind, ())):
-        raise ParamValidationError(report=f"InvalidError type for an attribute value of type {kind}")
-    canonical_content = _CONTENT.get(kind)
-    return {kind: canonical_content(content)} if canonical_content else value
+    if type(content) is not _PYTHON.get(kind):
+        raise ParamValidationError(report=f"Invalid type for an attribute value of type {kind}")
+    respell = _CONTENT.get(kind)
+    return {kind: respell(content)} if respell else value
 
 
+@lru_cache(maxsize=65536)
 def _canonical_number(text: str) -> str:
     if not _any_number(text):
         raise InvalidError("The parameter cannot be converted to a numeric value")

@@ -30,6 +30,8 @@ class Index:
     def __init__(self, key: str, spec: IndexSpec, types: Mapping[str, str]) -> None:
         self.spec = spec
         self._key = key
+        self._hash = spec.hash
+        self._range = spec.range or spec.hash  # without one, the rows' keys alone order a partition
         self.attributes = tuple(name for name in (spec.hash, spec.range) if name is not None)
         self._kinds = {name: types.get(name) for name in self.attributes}
         self._keys = dict.fromkeys((*self.attributes, key))
@@ -51,6 +53,14 @@ class Index:
 
     def move(self, key: str, before: Item | None, after: Item | None) -> None:
         """Hear of a row's change."""
+        if (
+            self.spec.projected == "KEYS_ONLY"
+            and before is not None
+            and after is not None
+            and before.get(self._hash) == after.get(self._hash)
+            and before.get(self._range) == after.get(self._range)
+        ):
+            return  # most writes to a row leave its place alone
         old, new = self._place(key, before), self._place(key, after)
         if old != new:
             if old is not None:
@@ -59,8 +69,6 @@ class Index:
                 del self._items[key]
             if new is not None:
                 insort(self._partitions.setdefault(new[0], []), new[1])
-        elif self.spec.projected == "KEYS_ONLY":
-            return
         if new is not None and after is not None:
             self._items[key] = self._projection(after)
 
@@ -68,10 +76,14 @@ class Index:
         return item if self.spec.projected == "ALL" else {name: item[name] for name in self._keys}
 
     def _place(self, key: str, item: Item | None) -> tuple[str, Place] | None:
-        if item is None or any(name not in item for name in self.attributes):
+        """The partition a row is in, and its place there; None where it lacks one of the attributes."""
+        if item is None:
             return None
-        place = "" if self.spec.range is None else comparable(item[self.spec.range])
-        return comparable(item[self.spec.hash]), (place, key)
+        partition = item.get(self._hash)
+        if partition is None:
+            return None
+        place = item.get(self._range)
+        return None if place is None else (comparable(partition), (comparable(place), key))
 
     def select(
         self, terms: tuple[Term, ...], values: Item, forward: bool, start: Item | None

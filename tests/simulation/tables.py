@@ -352,9 +352,8 @@ def _page(
 
 
 def _known(request: Mapping[str, Any], known: frozenset[str]) -> None:
-    for name in request:
-        if name not in known:
-            raise NotImplementedError(f"the parameter {name}")
+    if not request.keys() <= known:
+        raise NotImplementedError(f"one of the parameters {', '.join(request)}")
 
 
 def _client_error(refused: _RefusedError, operation: str) -> ClientError:
