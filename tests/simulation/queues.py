@@ -127,8 +127,8 @@ class Queue:
         if now + seconds - message.received_at > LONGEST_VISIBILITY:
             raise invalid(
                 "ChangeMessageVisibility",
-                f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for"
-                f" the message is beyond the limit [{LONGEST_VISIBILITY} seconds].",
+                f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: The total "
+                f"VisibilityTimeout is beyond the limit [{LONGEST_VISIBILITY} seconds].",
             )
         message.visible_at = now + seconds
 
