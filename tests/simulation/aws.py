@@ -1,0 +1,273 @@
+"""AWS between the services: tables, the bus with its rules, queues with what reads them, the sweeper.
+
+Which queue, rule and mapping there is comes from the templates; what they do from the fakes. Here they are
+connected: a fact on the bus becomes messages, messages become invocations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from simulation import weather
+from simulation.bus import envelope, transformed
+from simulation.calls import refused
+from simulation.mapping import Mapping as SourceMapping
+from simulation.messages import Message
+from simulation.queues import Queue
+from simulation.tables import Change, Database
+
+if TYPE_CHECKING:
+    from simulation.invocation import Invocation
+    from simulation.topology import TargetSpec
+    from simulation.world import World
+
+HOUR = 3600.0
+ORDERS_TABLE = "ecom-sim-orders"
+
+
+class Aws:
+    """What the services' account holds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        topology = world.services.topology
+        self.topology = topology
+        self.database = Database(topology.tables, self._wrote)
+        chance = Random(world.seed + 20)
+        self.queues = {name: Queue(spec, chance, self._gave_up) for name, spec in topology.queues.items()}
+        self._by_url = {spec.url: name for name, spec in topology.queues.items()}
+        self.mappings = {spec.queue: SourceMapping(world, self, spec) for spec in topology.mappings}
+        self.archive: list[tuple[float, Mapping[str, str]]] = []
+        self._accepted: set[str] = set()
+        if world.weather.is_on(weather.STALE_INDEX):
+            for table in self.database.tables.values():
+                table.index_lag = 90 * world.rng.random()
+            world.weather.count(weather.STALE_INDEX)
+
+    # --- calls of services
+
+    def execute(self, operation: str, request: Mapping[str, Any], token: str | None) -> Any:
+        """Do what a call asks for. Raises ClientError."""
+        if operation == "put_events":
+            self._needs_key(operation, "AccessDeniedException")
+            return self._put_events(request["Entries"])
+        if operation == "send_message":
+            return self._send_message(request)
+        if operation == "change_message_visibility":
+            self._needs_key(operation, "KMS.DisabledException")
+            queue = self._queue_of(request["QueueUrl"])
+            self.queues[queue].change_visibility(
+                request["ReceiptHandle"], request["VisibilityTimeout"], self._world.now
+            )
+            self.wake(queue)
+            return {}
+        self._needs_key(operation, "AccessDeniedException")
+        return self.database.execute(operation, request, self._world.now, token)
+
+    def _needs_key(self, operation: str, code: str) -> None:
+        if not self._world.key_enabled:
+            raise refused(code, 400, operation, "kms: the key is disabled")
+
+    def _queue_of(self, url: str) -> str:
+        return self._by_url[url]
+
+    def _send_message(self, request: Mapping[str, Any]) -> Any:
+        name = self._queue_of(request["QueueUrl"])
+        if self.topology.queues[name].key:
+            self._needs_key("send_message", "KMS.DisabledException")
+        return {"MessageId": self.send(name, request["MessageBody"], request.get("MessageAttributes"))}
+
+    def _wrote(self, changes: list[Change]) -> None:
+        self._world.watch.wrote(changes)
+        for change in changes:
+            if change.after is not None and "sweepAt" in change.after:
+                self._world.sweep_from(float(change.after["sweepAt"]["N"]))
+        if self._world.history is not None:
+            for change in changes:
+                order_id, what = described(change)
+                self._world.note(order_id, self._world.actor, what)
+
+    # --- the bus
+
+    def _put_events(self, entries: list[Mapping[str, str]]) -> Any:
+        results: list[dict[str, str]] = []
+        self._world.services.bus.check(entries)
+        for entry in entries:
+            code = self._world.services.bus.validate(entry)
+            if code is None:
+                self._accept(entry)
+                results.append({"EventId": f"event-{self._world.next_number()}"})
+            else:
+                results.append({"ErrorCode": code, "ErrorMessage": "refused"})
+        return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
+
+    def _accept(self, entry: Mapping[str, str]) -> None:
+        detail = json.loads(entry["Detail"])
+        self._world.watch.published(
+            {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": detail}
+        )
+        event_id = detail["metadata"]["eventId"]
+        if event_id in self._accepted and not self._world.mode.re_emits:
+            return
+        self._accepted.add(event_id)
+        self._world.note(detail["data"]["orderId"], self._world.actor, f"published {entry['DetailType']}")
+        self.archive.append((self._world.now, entry))
+        self.route(entry)
+
+    def route(self, entry: Mapping[str, str], replay: str | None = None) -> None:
+        """Send an event on its way to every target of every rule that matches."""
+        world = self._world
+        event = envelope(entry, f"event-{world.next_number()}", world.now, replay)
+        body = json.dumps(event, separators=(",", ":"))
+        for target in world.services.bus.route(entry):
+            self._set_out(target, event, body)
+            if world.weather.strikes(weather.DUPLICATE_EVENT):
+                self._set_out(target, event, body)
+
+    def _set_out(self, target: TargetSpec, event: Mapping[str, Any], body: str) -> None:
+        world = self._world
+        delay = 0.01 + 0.2 * world.rng.random()
+        if world.weather.strikes(weather.DELAY, 0.4):
+            delay += 10 * (4 * HOUR / 10) ** world.rng.random()
+        elif world.weather.strikes(weather.REORDER, 3):
+            delay += 20 * world.rng.random()
+        world.later(delay, lambda: self._arrive(target, event, body))
+
+    def _arrive(self, target: TargetSpec, event: Mapping[str, Any], body: str) -> None:
+        world = self._world
+        if target.kind == "topic":
+            world.watch.notified(target.logical, transformed(target, event))
+            return
+        locked = self.topology.queues[target.logical].key and not world.key_enabled
+        if locked and world.rng.random() < 0.5:
+            # EventBridge goes on trying for a day.
+            world.later(120 * world.rng.random(), lambda: self._arrive(target, event, body))
+        elif locked or world.weather.strikes(weather.TARGET_FAILURE, 0.5):
+            self._undelivered(target, body)
+        else:
+            self.send(target.logical, body)
+
+    def _undelivered(self, target: TargetSpec, body: str) -> None:
+        if target.dead_letter is None:
+            return  # lost: whoever needs it will miss it
+        notes = {
+            "TARGET_ARN": {"DataType": "String", "StringValue": self.topology.queues[target.logical].arn},
+            "ERROR_CODE": {"DataType": "String", "StringValue": "SDK_CLIENT_ERROR"},
+        }
+        self.send(target.dead_letter, body, notes)
+
+    # --- the queues
+
+    def send(self, queue: str, body: str, attributes: Mapping[str, Any] | None = None) -> str:
+        """Put a message into a queue, whatever the key's state. Returns its id."""
+        message_id = self.queues[queue].send(body, self._world.now, attributes)
+        self._world.watch.queued(queue, body, attributes or {}, self.is_dead_end(queue))
+        self.wake(queue)
+        return message_id
+
+    def wake(self, queue: str) -> None:
+        """Something in a queue has changed: whoever reads it should look."""
+        mapping = self.mappings.get(queue)
+        if mapping is not None:
+            mapping.look()
+
+    def is_dead_end(self, queue: str) -> bool:
+        """Whether nobody but people reads a queue."""
+        return queue not in self.mappings
+
+    def _gave_up(self, message: Message, dead_letter: str) -> None:
+        """SQS moves a message that was received too often."""
+        self.queues[dead_letter].put(message, self._world.now)
+        self._world.note(order_of(message.body), "SQS", f"moved to {dead_letter}")
+        end = self.is_dead_end(dead_letter)
+        self._world.watch.queued(dead_letter, message.body, message.attributes, end)
+        self.wake(dead_letter)
+
+    # --- the sweeper
+
+    def first_due(self) -> float | None:
+        """When the next of the open orders falls due to be swept, or did; None where none is open."""
+        rows = self.database.tables[ORDERS_TABLE].rows.values()
+        return min((float(row["sweepAt"]["N"]) for row in rows if "sweepAt" in row), default=None)
+
+    def sweep(self) -> None:
+        """The schedule goes off: once, or, being at-least-once, twice."""
+        world = self._world
+        if not world.key_enabled:
+            return  # the function's environment cannot be read
+        spec = self.topology.sweep
+        for _ in range(2 if world.weather.strikes(weather.DUPLICATE_MESSAGE) else 1):
+            world.later(
+                2 * world.rng.random() ** 4,
+                lambda: world.invoke(spec.function, json.loads(spec.payload), self._swept),
+            )
+
+    def _swept(self, invocation: Invocation) -> None:
+        if invocation.raised is None or invocation.crashed or invocation.struck:
+            return
+        if self._world.key_enabled:
+            self._world.broken("no function fails by itself", "", f"{invocation}: {invocation.raised!r}")
+
+    # --- how it stands
+
+    def open_orders(self) -> Iterator[tuple[str, str]]:
+        """Orders that have not ended, with their status."""
+        for order_id, row in self.database.tables[ORDERS_TABLE].rows.items():
+            if "closed" not in row:
+                yield order_id, row["status"]["S"]
+
+    def work_left(self) -> int:
+        """Messages in queues that functions read."""
+        return sum(len(self.queues[name].messages) for name in self.mappings)
+
+    def ended(self) -> dict[str, int]:
+        """How many orders closed with which status."""
+        ended: dict[str, int] = {}
+        for row in self.database.tables[ORDERS_TABLE].rows.values():
+            if "closed" in row:
+                status = row["status"]["S"]
+                ended[status] = ended.get(status, 0) + 1
+        return dict(sorted(ended.items()))
+
+    def state_hash(self) -> str:
+        """SHA-256 of all that tables, queues and the outside world hold, and of the way there."""
+        world = self._world
+        state = [
+            {name: sorted(table.rows.items()) for name, table in self.database.tables.items()},
+            {
+                name: sorted((m.body, m.receives) for m in queue.messages.values())
+                for name, queue in self.queues.items()
+            },
+            world.gateway.state(),
+            [ledger.state() for ledger in world.carriers.values()],
+            [world.now, world.calls, world.invocations, world.engine.steps],
+            sorted(world.weather.injected.items()),
+            sorted(world.metrics.items()),
+        ]
+        return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def order_of(body: str) -> str:
+    """The order a message is about; empty where it does not say so."""
+    try:
+        return str(json.loads(body)["detail"]["data"]["orderId"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def described(change: Change) -> tuple[str, str]:
+    """The order that a write is about, and what it did, for the trace."""
+    row = change.after or change.before or {}
+    order_id = row.get("orderId", {}).get("S", "")
+    table = change.table.rpartition("-")[2]
+
+    def state(item: Any) -> str:
+        return "∅" if item is None else str((item.get("state") or item.get("status") or {}).get("S", "?"))
+
+    if not order_id:
+        return "", f"{table}: {change.key} quantity {row.get('quantity', {}).get('N')}"
+    return order_id, f"{table}: {state(change.before)} → {state(change.after)}"

@@ -1,0 +1,201 @@
+"""The operator: stocks up, changes prices, redrives, replays, makes mistakes with keys and backups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from simulation import poison, weather
+from simulation.messages import Message
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+INVENTORY_TABLE = "ecom-sim-inventory"
+ITEMS = ("mug", "pen", "hat")
+MINUTE = 60.0
+STORM_ACTIONS = 4
+
+
+class Operator:
+    """Whoever runs the system, in the storm and after it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng: Random = world.rng
+        self.catalogue: dict[str, int] = {}
+        self.planted: dict[str, str] = {}
+
+    def stock_up(self) -> None:
+        """A few items, few of each: orders compete."""
+        rng = self._rng
+        for item in ITEMS[: rng.randint(1, len(ITEMS))]:
+            self.catalogue[item] = price = rng.choice((100, 250, 1999))
+            quantity = rng.choice((1, 3, 8, 20, 60))
+            self._put_item(item, price, quantity)
+
+    def begin(self) -> None:
+        """Plan what the operator does while it storms."""
+        storm = self._world.weather
+        for _ in range(STORM_ACTIONS):
+            self._perhaps(0.1, self._deliver)
+            self._perhaps(0.03, self._reprice)
+            if storm.is_on(weather.REDRIVE):
+                self._perhaps(0.5, self._redrive_early)
+            if storm.is_on(weather.REPLAY):
+                self._perhaps(0.3, self._replay)
+            if storm.is_on(weather.POISON) and self._world.mode.redelivers:
+                self._perhaps(0.5, self._plant)
+        if storm.is_on(weather.KEY_DISABLED):
+            self._perhaps(0.7, self._disable_key)
+
+    def _perhaps(self, chance: float, action: Any) -> None:
+        if self._rng.random() < chance:
+            self._world.later(60 * MINUTE * self._rng.random() ** 2, action)
+
+    # --- while it storms
+
+    def _put_item(self, item: str, price: int, quantity: int) -> None:
+        row = {
+            "pk": {"S": f"ITEM#{item}"},
+            "itemId": {"S": item},
+            "name": {"S": item},
+            "price": {"N": str(price)},
+            "currency": {"S": "USD"},
+            "quantity": {"N": str(quantity)},
+            "received": {"N": str(quantity)},
+        }
+        self._tables("put_item", Item=row)
+
+    def _deliver(self) -> None:
+        item = self._rng.choice(sorted(self.catalogue))
+        self._tables(
+            "update_item",
+            Key={"pk": {"S": f"ITEM#{item}"}},
+            UpdateExpression="ADD quantity :more, received :more",
+            ExpressionAttributeValues={":more": {"N": str(self._rng.randint(1, 5))}},
+        )
+
+    def _reprice(self) -> None:
+        item = self._rng.choice(sorted(self.catalogue))
+        self._tables(
+            "update_item",
+            Key={"pk": {"S": f"ITEM#{item}"}},
+            UpdateExpression="SET price = :price",
+            ExpressionAttributeValues={":price": {"N": str(self.catalogue[item] + 50)}},
+        )
+
+    def _tables(self, operation: str, **request: Any) -> None:
+        self._world.aws.database.execute(
+            operation, {"TableName": INVENTORY_TABLE, **request}, self._world.now
+        )
+
+    def _redrive_early(self) -> None:
+        if not self._world.weather.calm and self._redrive():
+            self._world.weather.count(weather.REDRIVE)
+
+    def _replay(self) -> None:
+        """Replay a stretch of the archive: its end, or all of it."""
+        world = self._world
+        if world.weather.calm:
+            return
+        world.weather.count(weather.REPLAY)
+        since = world.now - self._rng.choice((10 * MINUTE, 10_000 * MINUTE))
+        self.replay(since)
+
+    def replay(self, since: float) -> None:
+        """Send what the archive holds from then on to all rules again."""
+        for at, entry in list(self._world.aws.archive):
+            if at >= since:
+                self._world.aws.route(entry, replay=f"replay-{self._world.next_number()}")
+
+    def _plant(self) -> None:
+        world = self._world
+        if world.weather.calm:
+            return
+        world.weather.count(weather.POISON)
+        queue = self._rng.choice(sorted(world.aws.mappings))
+        bodies = (*poison.ANYWHERE, *poison.FOR_QUEUE.get(queue, ()))
+        body, reason = self._rng.choice(bodies)
+        self.planted[body] = reason
+        world.aws.send(queue, body)
+
+    def _disable_key(self) -> None:
+        world = self._world
+        if world.weather.calm:
+            return
+        world.weather.count(weather.KEY_DISABLED)
+        world.key_enabled = False
+        world.note("", "operator", "disabled the key")
+        world.later(20 * MINUTE * self._rng.random() ** 2, self._enable_key)
+
+    def _enable_key(self) -> None:
+        self._world.key_enabled = True
+        self._world.note("", "operator", "enabled the key")
+
+    # --- when it calms
+
+    def clear_up(self) -> None:
+        """The storm is over: the key works."""
+        self._world.key_enabled = True
+
+    def tidy(self) -> None:
+        """Put back what lies in dead-letter queues; what was parked with a reason stays."""
+        self._redrive()
+
+    def _redrive(self) -> int:
+        """Move messages from where nobody reads to where they came from. Returns how many."""
+        aws = self._world.aws
+        moved = 0
+        for name, queue in aws.queues.items():
+            if not aws.is_dead_end(name):
+                continue
+            for message in list(queue.messages.values()):
+                source = self._source(name, message)
+                if source is not None:
+                    del queue.messages[message.id]
+                    aws.send(source, message.body)
+                    moved += 1
+        return moved
+
+    def _source(self, name: str, message: Message) -> str | None:
+        """The queue a message came from; None for one that was parked for good."""
+        if "reason" in message.attributes:
+            return None
+        topology = self._world.services.topology
+        if "TARGET_ARN" in message.attributes:
+            arn = message.attributes["TARGET_ARN"]["StringValue"]
+        else:
+            assert message.source is not None, f"how did this get into {name}?"
+            arn = message.source
+        return next(queue.logical for queue in topology.queues.values() if queue.arn == arn)
+
+    def long_after(self) -> None:
+        """Days or months later: rows have expired, and somebody replays everything."""
+        world = self._world
+        for table in world.aws.database.tables.values():
+            gone = table.expire(world.now)
+            world.watch.expired(gone)
+        self.replay(0.0)
+
+    def count(self) -> None:
+        """At rest: let everything be checked."""
+        world = self._world
+        aws = world.aws
+        parked: list[tuple[str, str, Mapping[str, Any]]] = [
+            (name, message.body, message.attributes)
+            for name, queue in aws.queues.items()
+            if aws.is_dead_end(name)
+            for message in queue.messages.values()
+        ]
+        world.watch.at_rest(
+            aws.database,
+            world.gateway,
+            world.carriers,
+            world.now,
+            world.mode.name,
+            planted=self.planted,
+            parked=parked,
+            metrics=world.metrics,
+        )
