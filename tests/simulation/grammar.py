@@ -100,7 +100,9 @@ class Reader:
         if name in VALUES and self._peek(1) == "(":
             operands = self._call(VALUES, self._term)
             if name == "if_not_exists" and operands[0][0] != "path":
-                raise InvalidError("if_not_exists takes a path first")
+                raise InvalidError("Operator or function requires a document path: if_not_exists")
+            if any(operand[0] == "list_append" for operand in operands):
+                raise InvalidError("The function is not allowed to be used this way: list_append")
             return (name, *operands)
         return self._operand()
 

@@ -8,14 +8,15 @@ a page, 16 MB a batch), consumed capacity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from simulation.attribute_values import InvalidError, Item, canonical
-from simulation.expressions import Plan, plan
+from simulation.expressions import plan
 from simulation.indexes import IndexSpec
 from simulation.store import Change, Table, TableSpec
+from simulation.writes import SchemaError, Write, known, prepared
 
 __all__ = ["CANARY_REQUEST", "Change", "Database", "IndexSpec", "Item", "Table", "TableSpec"]
 
@@ -27,25 +28,14 @@ TOKEN_SECONDS = 600
 
 BATCH_MOST = 100
 TRANSACTION_MOST = 100
+TOKEN_MOST = 36
+"""Characters."""
 
-_CONDITION = (
-    "ConditionExpression",
-    "ExpressionAttributeNames",
-    "ExpressionAttributeValues",
-    "ReturnValuesOnConditionCheckFailure",
-)
-_WRITES: Mapping[str, frozenset[str]] = {
-    "Put": frozenset(("TableName", "Item", *_CONDITION)),
-    "Update": frozenset(("TableName", "Key", "UpdateExpression", *_CONDITION)),
-    "Delete": frozenset(("TableName", "Key", *_CONDITION)),
-    "ConditionCheck": frozenset(("TableName", "Key", *_CONDITION)),
-}
 _RETURNS: Mapping[str, tuple[str, ...]] = {
     "Put": ("NONE", "ALL_OLD"),
     "Delete": ("NONE", "ALL_OLD"),
     "Update": ("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"),
 }
-_ALONE = {kind: known | {"ReturnValues"} for kind, known in _WRITES.items()}
 _READ = frozenset(("TableName", "Key", "ConsistentRead"))
 _SCAN = frozenset(("TableName", "ConsistentRead", "Limit", "ExclusiveStartKey", "Select"))
 _QUERY = _SCAN | {
@@ -65,20 +55,6 @@ class _RefusedError(Exception):
         self.code = code
         self.message = message
         self.fields = fields
-
-
-class _Write(NamedTuple):
-    """One write, found to be well formed whatever is stored."""
-
-    kind: str
-    table: Table
-    key: str
-    item: Item
-    """The row to put, or the key of the row to change."""
-    plan: Plan
-    values: Item
-    wants_standing: bool
-    """The row that fails the condition is to be in the error."""
 
 
 class Database:
@@ -134,20 +110,20 @@ class Database:
     # reads
 
     def _get_item(self, request: Mapping[str, Any], now: float) -> dict[str, Any]:
-        _known(request, _READ)
+        known(request, _READ)
         table = self._table(request["TableName"])
         row = table.read(table.key_in(request["Key"]), now, bool(request.get("ConsistentRead")))
         return {} if row is None else {"Item": row}
 
     def _batch_get_item(self, request: Mapping[str, Any], now: float) -> dict[str, Any]:
-        _known(request, frozenset(("RequestItems",)))
+        known(request, frozenset(("RequestItems",)))
         asked = request["RequestItems"]
         number = sum(len(part["Keys"]) for part in asked.values())
         if not 1 <= number <= BATCH_MOST or not all(part["Keys"] for part in asked.values()):
             raise InvalidError("Too many items requested for the BatchGetItem call, or none")
         answers: dict[str, list[Item]] = {}
         for name, part in asked.items():
-            _known(part, frozenset(("Keys", "ConsistentRead")))
+            known(part, frozenset(("Keys", "ConsistentRead")))
             table = self._table(name)
             keys = [table.key_in(key) for key in part["Keys"]]
             if len(set(keys)) < len(keys):
@@ -158,7 +134,7 @@ class Database:
         return {"Responses": answers, "UnprocessedKeys": {}}
 
     def _scan(self, request: Mapping[str, Any], now: float) -> dict[str, Any]:
-        _known(request, _SCAN)
+        known(request, _SCAN)
         table = self._table(request["TableName"])
         start = request.get("ExclusiveStartKey")
         rows = table.scan(
@@ -167,7 +143,7 @@ class Database:
         return _page(rows, request, (table.key,), "ALL_ATTRIBUTES")
 
     def _query(self, request: Mapping[str, Any], now: float) -> dict[str, Any]:
-        _known(request, _QUERY)
+        known(request, _QUERY)
         table = self._table(request["TableName"])
         values = canonical(request.get("ExpressionAttributeValues") or {})
         made = plan(
@@ -193,18 +169,19 @@ class Database:
     # writes
 
     def _write(self, kind: str, request: Mapping[str, Any], now: float) -> dict[str, Any]:
-        _known(request, _ALONE[kind])
         returns = request.get("ReturnValues", "NONE")
         if returns not in _RETURNS[kind]:
             raise InvalidError("Return values set to invalid value")
         if returns.startswith("UPDATED"):
             raise NotImplementedError(f"ReturnValues={returns}")
-        write = self._prepared(kind, request)
+        if "ReturnValues" in request:
+            request = {name: value for name, value in request.items() if name != "ReturnValues"}
+        write = prepared(kind, request, self._table)
         before = write.table.rows.get(write.key)
-        if write.plan.condition is not None and not write.plan.condition(before or {}, write.values):
+        if not write.allows(before):
             fields = {"Item": before} if write.wants_standing and before is not None else {}
             raise _RefusedError("ConditionalCheckFailedException", "The conditional request failed", **fields)
-        after = _after(write, before)
+        after = write.after(before)
         self._report([write.table.write(write.key, after, now)])
         row = after if returns == "ALL_NEW" else before if returns == "ALL_OLD" else None
         return {} if row is None else {"Attributes": row}
@@ -212,20 +189,17 @@ class Database:
     def _transact_write_items(
         self, request: Mapping[str, Any], now: float, token: str | None
     ) -> dict[str, Any]:
-        _known(request, frozenset(("TransactItems", "ClientRequestToken")))
+        known(request, frozenset(("TransactItems", "ClientRequestToken")))
         actions, token = request["TransactItems"], token or request.get("ClientRequestToken")
+        if token is not None and not 1 <= len(token) <= TOKEN_MOST:
+            raise InvalidError("clientRequestToken must have a length of 1 to 36")
         if token is not None and self._done_before(token, actions, now):
             return {}
         writes = self._prepared_all(actions)
         befores = [write.table.rows.get(write.key) for write in writes]
         outcomes = [_outcome(write, before) for write, before in zip(writes, befores, strict=True)]
-        reasons = [reason for reason, _ in outcomes]
-        if any(reason is not _PASSED for reason in reasons):
-            codes = ", ".join(reason["Code"] for reason in reasons)
-            message = (
-                f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-            )
-            raise _RefusedError("TransactionCanceledException", message, CancellationReasons=reasons)
+        if any(reason is not _PASSED for reason, _ in outcomes):
+            raise _cancelled([reason for reason, _ in outcomes])
         changes = [
             write.table.write(write.key, after, now)
             for write, (_, after) in zip(writes, outcomes, strict=True)
@@ -250,46 +224,27 @@ class Database:
             )
         return True
 
-    def _prepared_all(self, actions: Sequence[Any]) -> list[_Write]:
+    def _prepared_all(self, actions: Sequence[Any]) -> list[Write]:
         if not 1 <= len(actions) <= TRANSACTION_MOST:
             raise InvalidError("Member must have length between 1 and 100: transactItems")
-        writes: list[_Write] = []
-        for action in actions:
+        writes: list[Write] = []
+        misfits: list[tuple[int, SchemaError]] = []
+        for number, action in enumerate(actions):
             if len(action) != 1:
                 raise InvalidError("TransactItems can only contain one of Check, Put, Update or Delete")
             for kind, request in action.items():
-                _known(request, _WRITES[kind])
-                writes.append(self._prepared(kind, request))
+                try:
+                    writes.append(prepared(kind, request, self._table))
+                except SchemaError as error:
+                    misfits.append((number, error))
         if len({(write.table.name, write.key) for write in writes}) < len(writes):
             raise InvalidError("Transaction request cannot include multiple operations on one item")
+        if misfits:
+            # Only the first is named, and no condition is looked at.
+            reasons = [_PASSED] * len(actions)
+            reasons[misfits[0][0]] = _misfit(misfits[0][1])
+            raise _cancelled(reasons)
         return writes
-
-    def _prepared(self, kind: str, request: Mapping[str, Any]) -> _Write:
-        """Raises InvalidError for a request that is refused whatever is stored."""
-        table = self._table(request["TableName"])
-        if kind == "Put":
-            item = canonical(request["Item"])
-            key = table.key_of(item)
-            table.check_indexes(item)
-        else:
-            item = request["Key"]
-            key = table.key_in(item)
-        values = request.get("ExpressionAttributeValues")
-        made = plan(
-            request.get("ConditionExpression"),
-            request.get("UpdateExpression"),
-            None,
-            request.get("ExpressionAttributeNames"),
-            values,
-        )
-        values = canonical(values) if values else {}
-        made.check(values)
-        if any(attribute == table.key for attribute, _ in made.changes):
-            raise InvalidError("Cannot update an attribute that is part of the key")
-        if kind == "ConditionCheck" and made.condition is None:
-            raise InvalidError("The ConditionExpression of a ConditionCheck must not be null")
-        standing = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        return _Write(kind, table, key, item, made, values, standing)
 
     def _report(self, changes: list[Change]) -> None:
         heard = [change for change in changes if change.before is not None or change.after is not None]
@@ -300,37 +255,26 @@ class Database:
 _PASSED: Mapping[str, Any] = {"Code": "None"}
 
 
-def _outcome(write: _Write, before: Item | None) -> tuple[Mapping[str, Any], Item | None]:
+def _outcome(write: Write, before: Item | None) -> tuple[Mapping[str, Any], Item | None]:
     """An action's cancellation reason, and the row after it."""
-    if write.plan.condition is not None and not write.plan.condition(before or {}, write.values):
-        reason = {
-            "Code": "ConditionalCheckFailed",
-            "Message": f"The conditional request failed {CANARY_REQUEST}",
-        }
-        return ({**reason, "Item": before} if write.wants_standing and before is not None else reason), None
+    if not write.allows(before):
+        standing = {"Item": before} if write.wants_standing and before is not None else {}
+        message = f"The conditional request failed {CANARY_REQUEST}"
+        return {"Code": "ConditionalCheckFailed", "Message": message, **standing}, None
     try:
-        return _PASSED, _after(write, before)
-    except InvalidError as invalid:
-        return {"Code": "ValidationError", "Message": f"{invalid} {CANARY_REQUEST}"}, None
+        return _PASSED, write.after(before)
+    except InvalidError as error:
+        return _misfit(error), None
 
 
-def _after(write: _Write, before: Item | None) -> Item | None:
-    """The row after a write. Raises InvalidError where the row that stands does not allow it."""
-    if write.kind == "Put":
-        return write.item
-    if write.kind != "Update":
-        return None
-    standing = before or {}
-    after = dict(before or write.item)
-    for attribute, new_value in write.plan.changes:
-        value = new_value(standing, write.values)
-        if value is None:
-            after.pop(attribute, None)
-        else:
-            after[attribute] = value
-    if any(attribute in write.table.index_attributes for attribute, _ in write.plan.changes):
-        write.table.check_indexes(after)
-    return after
+def _misfit(error: InvalidError) -> Mapping[str, Any]:
+    return {"Code": "ValidationError", "Message": f"{error} {CANARY_REQUEST}"}
+
+
+def _cancelled(reasons: list[Mapping[str, Any]]) -> _RefusedError:
+    codes = ", ".join(reason["Code"] for reason in reasons)
+    message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    return _RefusedError("TransactionCanceledException", message, CancellationReasons=reasons)
 
 
 def _page(
@@ -349,11 +293,6 @@ def _page(
     if limit is not None and len(page) == limit:
         answer["LastEvaluatedKey"] = {name: page[-1][1][name] for name in keys}
     return answer
-
-
-def _known(request: Mapping[str, Any], known: frozenset[str]) -> None:
-    if not request.keys() <= known:
-        raise NotImplementedError(f"one of the parameters {', '.join(request)}")
 
 
 def _client_error(refused: _RefusedError, operation: str) -> ClientError:
