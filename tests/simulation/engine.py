@@ -29,6 +29,7 @@ class Engine:
     def __init__(self, now: float, most_steps: int) -> None:
         self.now = now
         self.steps = 0
+        self.hub = getcurrent()
         self._most_steps = most_steps
         self._planned: list[tuple[float, int, Action]] = []
         self._number = 0
@@ -67,13 +68,11 @@ class Engine:
 class Task(greenlet):
     """Synchronous code that waits in virtual time and dies at its deadline.
 
-    To be made by the engine's own greenlet, and runs when that switches to it. What its code raises is kept in `raised`.
+    Runs when the engine switches to it, and only then: plan its first `switch`. What its code raises is kept in `raised`.
     """
 
     def __init__(self, engine: Engine, code: Callable[[], Any], deadline: float) -> None:
-        hub = getcurrent()
-        super().__init__(self._work, hub)
-        self._hub = hub
+        super().__init__(self._work, engine.hub)
         self.engine = engine
         self.deadline = deadline
         self.result: Any = None
@@ -98,7 +97,7 @@ class Task(greenlet):
             engine.at(due, self.switch)
         else:
             engine.at(self.deadline, self._expire)
-        self._hub.switch()
+        engine.hub.switch()
 
     def _expire(self) -> None:
         self.throw(Crash("time-out"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from simulation.weather import Weather
+from simulation.weather import KEY_DISABLED, Weather
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Mode:
 
     def prepare(self, weather: Weather) -> None:
         """Leave out what this mode has no repair for."""
+        if self.safe_intake:
+            weather.without(KEY_DISABLED)
 
 
 FULL = Mode("full")

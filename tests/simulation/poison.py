@@ -67,7 +67,7 @@ FOR_QUEUE: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "ShippingQueue": (
         (_event("payment.service", "PaymentConfirmation", _ORDER | {"paymentConfirmed": False}), "not paid"),
-        (_event("payment.service", "PaymentConfirmation", _ORDER | {"paymentConfirmed": 1}), "paymentConfirmed"),
+        (_event("payment.service", "PaymentConfirmation", _ORDER | {"paymentConfirmed": 1}), "neither true"),
     ),
     "OrderLifecycleQueue": (
         (_event("inventory.service", "StockReleased", {**_ORDER, "outcome": "stolen"}), "moves no order"),

@@ -145,7 +145,7 @@ class World:
         spec = self.services.topology.functions[function]
         invocation = Invocation(self, spec, event, ended, safe=safe)
         self.watch.invocation_began(invocation.number)
-        invocation.switch()
+        self.engine.at(self.now, invocation.switch)
 
     def broken(self, promise: str, order_id: str, detail: str) -> None:
         """Note a promise that the world itself saw broken."""
