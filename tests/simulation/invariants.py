@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from simulation.watch.answers import Answers
@@ -83,7 +84,7 @@ class Watch:
         self.relaxed = memory.relaxed
         self.invocations = 0
         self.planted: dict[str, str] = {}
-        """Poison put into queues: a part of the reason it must be parked with, by body."""
+        """Poison that was put into queues: a part of the reason it must be parked with, by body."""
 
     # ----------------------------------------------------------------------------------------- while it runs
 
@@ -143,9 +144,10 @@ class Watch:
         """A message got into a queue. `dead_letter`: one that nobody but people reads."""
         if attributes:
             self._silent(f"the notes on a message in {queue}", str(attributes))
-            if body in self.planted:
-                self._parked[body] = f"{self._parked.get(body, '')}\n{reason_of(attributes)}"
+            if reason := reason_of(attributes):
+                self._parked[body] = f"{self._parked.get(body, '')}\n{reason}"
         if dead_letter and body not in self.planted:
+            # Poison is kept as it came, with whatever it holds.
             self._silent(f"a message in {queue}", body)
 
     def _silent(self, where: str, said: str) -> None:
@@ -205,20 +207,22 @@ class Watch:
         mode: str,
         *,
         parked: Iterable[tuple[str, str, Mapping[str, Any]]] = (),
-        work_left: Mapping[str, int] | None = None,
+        work_left: Mapping[str, int] = MappingProxyType({}),
+        metrics: Mapping[str, int] | None = None,
     ) -> None:
         """Nothing will happen any more: everything must have come to a good end.
 
         `parked`: all messages in queues that nobody but people reads: queue, body, attributes. `work_left`:
-        how many messages are in the queues that functions read.
+        how many messages are in each queue that functions read. `metrics`: what the functions have counted.
         """
         tables = {name.rpartition("-")[2]: table.rows for name, table in database.tables.items()}
         found = len(self.violations)
         rest = Rest(self._memory, self._not_stopped)
-        rest.all_closed(tables["orders"], work_left or {})
+        rest.all_closed(tables["orders"], work_left)
         rest.tables(tables, now)
         rest.money(gateway, tables["payment"])
         rest.parcels(carriers, tables["shipping"])
+        rest.reported(metrics)
         rest.letters([Letter(*each) for each in parked], self.planted, self._parked)
         unclaimed = UNCLAIMED.get(mode, frozenset())
         self.violations[found:] = [each for each in self.violations[found:] if each.promise not in unclaimed]

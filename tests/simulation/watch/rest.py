@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -52,7 +52,7 @@ class Letter(NamedTuple):
 class Rest:
     """Judges the state that nothing will change any more."""
 
-    def __init__(self, memory: Memory, told: Iterable[str]) -> None:
+    def __init__(self, memory: Memory, told: Collection[str]) -> None:
         self._memory = memory
         self._broken = memory.broken
         self._told = told
@@ -154,6 +154,12 @@ class Rest:
         for order_id in self._told:
             if len(carried.get(order_id, ())) < 2:
                 self._broken(Promise.TOLD, order_id, "a second parcel is reported, and there is none")
+
+    def reported(self, metrics: Mapping[str, int] | None) -> None:
+        """Parcels that could not be stopped were counted, for the alarm."""
+        if metrics is not None and metrics.get("ParcelsNotStopped", 0) < len(self._told):
+            for order_id in self._told:
+                self._broken(Promise.TOLD, order_id, "a parcel was not stopped, and no metric says so")
 
     def _booked(self, order_id: str, bookings: list[Any], shipment: Item | None) -> None:
         if shipment is None:
