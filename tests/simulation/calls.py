@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from simulation import weather
 from simulation.engine import Crash, task
 from simulation.tables import CANARY_REQUEST
+from simulation.watch.promises import CANARY_GATEWAY
 
 if TYPE_CHECKING:
     from simulation.invocation import Invocation
@@ -109,7 +110,7 @@ def ask_outside(whom: str, what: str, order_id: str, effect: Effect, unknown: Ex
     if fault is weather.OUTSIDE_LATE:
         world.later(LATEST_EFFECT * rng.random(), lambda: _do(effect))
     running.wait(OUTSIDE_TIMEOUT * rng.random())
-    raise unknown
+    raise unknown from ConnectionError(CANARY_GATEWAY)
 
 
 def _unlucky(running: Invocation, fault: str, operation: str, effect: Effect) -> Any:

@@ -68,7 +68,8 @@ class Engine:
 class Task(greenlet):
     """Synchronous code that waits in virtual time and dies at its deadline.
 
-    Runs when the engine switches to it, and only then: plan its first `switch`. What its code raises is kept in `raised`.
+    Runs when the engine switches to it, and only then: plan its first `switch`. What its code raises is kept
+    in `raised`.
     """
 
     def __init__(self, engine: Engine, code: Callable[[], Any], deadline: float) -> None:

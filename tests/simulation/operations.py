@@ -25,7 +25,6 @@ class Operator:
         self._world = world
         self._rng: Random = world.rng
         self.catalogue: dict[str, int] = {}
-        self.planted: dict[str, str] = {}
 
     def stock_up(self) -> None:
         """A few items, few of each: orders compete."""
@@ -118,7 +117,7 @@ class Operator:
         queue = self._rng.choice(sorted(world.aws.mappings))
         bodies = (*poison.ANYWHERE, *poison.FOR_QUEUE.get(queue, ()))
         body, reason = self._rng.choice(bodies)
-        self.planted[body] = reason
+        world.watch.planted[body] = reason
         world.aws.send(queue, body)
 
     def _disable_key(self) -> None:
@@ -175,8 +174,7 @@ class Operator:
         """Days or months later: rows have expired, and somebody replays everything."""
         world = self._world
         for table in world.aws.database.tables.values():
-            gone = table.expire(world.now)
-            world.watch.expired(gone)
+            world.watch.wrote(table.expire(world.now))
         self.replay(0.0)
 
     def count(self) -> None:
@@ -195,7 +193,6 @@ class Operator:
             world.carriers,
             world.now,
             world.mode.name,
-            planted=self.planted,
             parked=parked,
-            metrics=world.metrics,
+            work_left={name: len(aws.queues[name].messages) for name in aws.mappings},
         )

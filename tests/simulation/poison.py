@@ -62,7 +62,7 @@ FOR_QUEUE: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "PaymentQueue": (
-        (_event("inventory.service", "StockConfirmation", _ORDER | {"stockConfirmed": False}), "not confirmed"),
+        (_event("inventory.service", "StockConfirmation", _ORDER | {"stockConfirmed": False}), "not confirm"),
         (_event("inventory.service", "StockConfirmation", _ORDER | {"stockConfirmed": True}), "amount"),
     ),
     "ShippingQueue": (

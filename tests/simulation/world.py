@@ -7,6 +7,7 @@ runs old facts are then replayed, days or months later, and that has to change n
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +52,7 @@ class World:
         self.engine = Engine(START, MOST_STEPS)
         self.weather = Weather(Random(seed + 1))
         self.history = history
-        self.watch = Watch(lambda: self.engine.now)
+        self.watch = Watch(lambda: self.engine.now, _began)
         self.metrics: Counter[str] = Counter()
         self.calls = self.invocations = self._number = 0
         self.running = 0
@@ -252,6 +253,12 @@ def run(seed: int, services: Services, *, mode: str | None = None, trace: bool =
         state_hash=world.aws.state_hash(),
         history=history,
     )
+
+
+def _began() -> float:
+    """When the invocation at work began; a request that comes late has none."""
+    running = task()
+    return running.began_at if isinstance(running, Invocation) else -math.inf
 
 
 @contextmanager
