@@ -134,7 +134,7 @@ def transformed(target: TargetSpec, event: Event) -> str:
 
 @lru_cache(maxsize=64)
 def _renderer(template: str, paths: tuple[tuple[str, str], ...]) -> Callable[[Event], str]:
-    """Fills a quoted sentence. The quotes stay: customers see them too. A missing field leaves a hole."""
+    """Fills a quoted sentence, without escaping. The quotes stay. A field that is missing leaves a hole."""
     if not (len(template) > 1 and template[0] == template[-1] == '"' and '"' not in template[1:-1]):
         raise NotImplementedError(
             f"an input template that is no sentence in quotes is not simulated: {template}"
@@ -163,11 +163,10 @@ def _steps(path: str) -> tuple[str, ...]:
 def _found(event: Event, steps: tuple[str, ...]) -> str:
     value: Any = event
     for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    if value is None:
-        return ""
-    # A piece of text goes into the sentence as it would stand in JSON, without quotes of its own.
-    return _JSON(value)[1:-1] if isinstance(value, str) else _JSON(value)
+        if not isinstance(value, dict) or step not in value:
+            return ""
+        value = value[step]
+    return value if isinstance(value, str) else _JSON(value)
 
 
 # --------------------------------------------------------------------------------------------------- bus

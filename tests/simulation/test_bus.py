@@ -206,10 +206,10 @@ def mail(template: str, **paths: str) -> TargetSpec:
     ("carrier", "text"),
     [
         ("ups", '"<o> goes with ups."'),
-        ('a "b"', '"<o> goes with a \\"b\\"."'),
+        ('a "b"', '"<o> goes with a "b"."'),
         (5, '"<o> goes with 5."'),
         (True, '"<o> goes with true."'),
-        (None, '"<o> goes with ."'),
+        (None, '"<o> goes with null."'),
         (["a", 1], '"<o> goes with ["a",1]."'),
     ],
 )
