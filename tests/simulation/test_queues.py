@@ -217,6 +217,7 @@ def test_visibility_counts_from_the_change(queue: Queue) -> None:
 def test_twelve_hours_count_from_the_receive(queue: Queue) -> None:
     queue.send("a", 0)
     (message,) = queue.receive(10, 100)
+    queue.change_visibility(message.receipt, 1000, 101)
     queue.change_visibility(message.receipt, LONGEST_VISIBILITY - 50, 150)
     assert queue.next_visible(150) == 100 + LONGEST_VISIBILITY
     late = lambda: queue.change_visibility(message.receipt, LONGEST_VISIBILITY - 50, 151)  # noqa: E731
@@ -358,4 +359,6 @@ def test_the_record_is_what_a_function_gets(queue: Queue) -> None:
     }
     (read,) = SQSEvent({"Records": [made]}).records
     assert read.attributes.approximate_receive_count == "2"
-    assert read.message_attributes["reason"].string_value == "why"
+    reason = read.message_attributes["reason"]
+    assert reason is not None
+    assert reason.string_value == "why"

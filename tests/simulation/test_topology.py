@@ -64,9 +64,8 @@ def test_every_queue_is_there_as_the_template_has_it(topology: Topology) -> None
         assert queue.retention == properties["MessageRetentionPeriod"]
         redrive = properties.get("RedrivePolicy", {})
         assert queue.max_receives == redrive.get("maxReceiveCount")
-        assert (
-            queue.dead_letter == redrive.get("deadLetterTargetArn", {"GetAtt": ".Arn"})["GetAtt"][:-4] or None
-        )
+        target = redrive["deadLetterTargetArn"]["GetAtt"] if redrive else None
+        assert queue.dead_letter == (target and target.removesuffix(".Arn"))
         assert queue.key == ("KmsMasterKeyId" in properties)
 
 
