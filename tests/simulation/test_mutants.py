@@ -227,10 +227,10 @@ def world(at_seven: Callable[[], object]) -> Callable[[Path], Run]:
     """Loads a world in which something happens at seed 7, provided that the guard is out."""
 
     def load(folder: Path) -> Run:
-        assert "WINDOW = 100" in (folder / "packages/a-service/src/a.py").read_text()
+        guarded = "WINDOW = 100" not in (folder / "packages/a-service/src/a.py").read_text()
 
         def run(seed: int, *, mode: str | None = None) -> Outcome:
-            found = at_seven() if seed == 7 else None
+            found = at_seven() if seed == 7 and not guarded else None
             return outcome(seed, mode, found) if isinstance(found, Broken) else outcome(seed, mode)
 
         return run
@@ -266,6 +266,21 @@ def test_a_violation_ends_the_hunt(tree: Path, mutant: Mutant) -> None:
     assert (found.found, found.seeds, found.seed, found.mode) == (True, 3, 7, "no-sweeper")
     assert found.violation == "one charge at most: 2 charges"
     assert heard == [1, 2]
+
+
+def test_a_seed_that_fails_with_the_guard_as_well_says_nothing(tree: Path, mutant: Mutant) -> None:
+    def load(folder: Path) -> Run:
+        guarded = "WINDOW = 100" not in (folder / "packages/a-service/src/a.py").read_text()
+
+        def run(seed: int, *, mode: str | None = None) -> Outcome:
+            fails = seed == 6 or (seed == 8 and not guarded)
+            return outcome(seed, mode, violation()) if fails else outcome(seed, mode)
+
+        return run
+
+    found = hunt(mutant, range(5, 20), root=tree, load=load)
+
+    assert (found.found, found.seeds, found.seed) == (True, 4, 8)
 
 
 def test_a_mutant_may_get_away(tree: Path, mutant: Mutant) -> None:
