@@ -106,6 +106,14 @@ class TestGateway:
         assert ledger.void("key", NOON + after) == first.charge_id
         assert charge(ledger, NOON + after) == Declined("voided")
 
+    def test_of_two_charges_a_void_finds_the_last(self) -> None:
+        """Found once is not found twice: who charges after a day has lost the first."""
+        ledger = a_gateway()
+        charge(ledger, NOON)
+        second = charge(ledger, NOON + DAY)
+        assert isinstance(second, Taken)
+        assert ledger.void("key", NOON + DAY) == second.charge_id
+
     def test_a_void_of_a_declined_charge_finds_nothing(self) -> None:
         ledger = a_gateway(declines=1.0)
         charge(ledger, NOON)
