@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from simulation.history import History
     from simulation.invariants import Violation
 
-MODES = ("full", "no-sweeper", "no-redelivery", "no-re-emit")
-"""Everything on, or one layer of repair off: a layer hides that another one's guard is missing."""
-
 Move = tuple[str, str, str]
 """Whose row ("reservation", "payment", "shipment", "order"), from, to. "": there is no row."""
 

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from simulation.outcome import MODES, Outcome
+from simulation.history import History
+from simulation.mode import MODES
+from simulation.outcome import Outcome
 
 VIOLATES, RAISES, DIES, HANGS, TALKS = 13, 31, 66, 77, 88
 """The last two digits of seeds to which something happens."""
@@ -34,13 +36,14 @@ def run(seed: int, *, mode: str | None = None, trace: bool = False) -> Outcome:
         time.sleep(3600)
     if ending == TALKS:
         print("words on standard output")
-    mode = mode or MODES[seed % len(MODES)]
+    mode = mode or list(MODES)[seed % len(MODES)]
     found: tuple[Any, ...] = ()
     if ending == VIOLATES:
-        found = (
-            Broken("shipped means paid", f"order-{seed}", "not paid", 1.0),
-            Broken("second", "o", "", 2.0),
-        )
+        first = Broken("shipped means paid", f"order-{seed}", "not paid", 1.0)
+        found = (first, Broken("stock is never below zero", "", "-1 mugs", 2.0))
+    history = History(0.0)
+    for order_id in ("order-1", f"order-{seed}"):
+        history.note(1.0, order_id, "customer", f"placed {order_id}")
     return Outcome(
         seed=seed,
         mode=mode,
@@ -52,6 +55,7 @@ def run(seed: int, *, mode: str | None = None, trace: bool = False) -> Outcome:
         moves=frozenset((MOVES[0], MOVES[1 + seed % 2])),
         ended={"SHIPPED": 1} if seed % 2 == 0 else {"PAYMENT_FAILED": 1},
         state_hash=hashlib.sha256(f"{seed} {mode}".encode()).hexdigest(),
+        history=history if trace else None,
     )
 
 

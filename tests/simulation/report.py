@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
-from simulation.outcome import Move
+from simulation.outcome import Move, Outcome
 from simulation.runner import Result
 
 MOST_KEPT = 100
@@ -125,6 +125,27 @@ def found_as_json(result: Result) -> dict[str, Any]:
         "detail": result.first.detail,
         "more": result.violations - 1,
         "reproduce": result.task.command,
+    }
+
+
+def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    """One world, with its history where that was kept."""
+    return {
+        "seed": outcome.seed,
+        "mode": outcome.mode,
+        "violations": len(outcome.violations),
+        "violations_found": [
+            {"promise": each.promise, "order_id": each.order_id, "detail": each.detail, "at": each.at}
+            for each in outcome.violations
+        ],
+        "invocations": outcome.invocations,
+        "calls": outcome.calls,
+        "orders": outcome.orders,
+        "ended": dict(outcome.ended),
+        "faults": dict(outcome.faults),
+        "moves": sorted(move_text(move) for move in outcome.moves),
+        "state_hash": outcome.state_hash,
+        "history": None if outcome.history is None else outcome.history.as_json(),
     }
 
 

@@ -13,7 +13,7 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -134,7 +134,7 @@ def results(
     workers: int,
     prepare: Callable[[], World] = real_world,
     patience: float = PATIENCE_SECONDS,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run all tasks and yield each one's result as it comes, in no particular order.
 
     Every worker calls `prepare` (a function of a module) once. A worker that dies or stalls costs the seed it

@@ -94,7 +94,7 @@ def test_who_stops_listening_ends_the_workers() -> None:
     running = results((Task(seed) for seed in range(10_000_000)), 2, pretend.world)
     next(running)
     assert len(multiprocessing.active_children()) == 2
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert multiprocessing.active_children() == []
 
 
@@ -108,7 +108,7 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
 
     running = results(tasks(), 2, pretend.world)
     next(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert taken < 100
 
 

@@ -148,6 +148,7 @@ def test_help_names_every_command_and_imports_no_sdk():
         "destroy",
         "build",
         "test",
+        "simulate",
         "check",
         "pins",
     ]:

@@ -35,6 +35,8 @@ def checks(root: Path) -> list[Check]:
         for top in ("libs", "packages", "tools")
         for path in root.glob(f"{top}/*/src")
     )
+    if (root / "tests/simulation").is_dir():
+        sources.append("tests/simulation")  # a program of its own, with tests beside it
     templates = [
         str(m.template.relative_to(root)) for m in workspace().stacks if m.template and m.template.is_file()
     ]

@@ -194,6 +194,12 @@ def test(ctx: typer.Context) -> None:
     _hand_on(ctx, "ecom_cli.testing", "command")
 
 
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def simulate(ctx: typer.Context) -> None:
+    """Run the real handlers in worlds where anything may go wrong, and check every promise."""
+    _hand_on(ctx, "ecom_cli.simulate", "command")
+
+
 @app.command()
 def check(fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False) -> None:
     """Style, types, templates and pins: run it before you push."""
