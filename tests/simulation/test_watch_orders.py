@@ -1,0 +1,174 @@
+"""Each promise about an order's row, broken once."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation.invariants import Promise
+from simulation.story import BOOKING, GONE, ORDER, START, Break, Story, iso
+
+HOUR = 3600.0
+DAY = 86400.0
+
+
+def _goes_back(story: Story) -> None:
+    story.charged()
+    story.order("RESERVED", "inventory")
+
+
+def _same_rank_again(story: Story) -> None:
+    story.charged()
+    story.order("PAID", "payment")
+
+
+def _ends_twice(story: Story) -> None:
+    story.declined()
+    story.order("CANCELLED", "inventory")
+
+
+def _ends_without_being_closed(story: Story) -> None:
+    story.place()
+    story.release("cancelled")
+    story.order("CANCELLED", "inventory", closed=GONE)
+
+
+def _reopened(story: Story) -> None:
+    story.shipped()
+    story.touch("orders", openShard="1", sweepAt=1)
+
+
+def _ends_and_stays_in_the_index(story: Story) -> None:
+    story.charged()
+    story.ship("INTENT")
+    story.ship("CREATED")
+    story.order("SHIPPED", "shipping", openShard="1", **{name: BOOKING[name] for name in list(BOOKING)[:3]})
+
+
+def _open_and_not_swept(story: Story) -> None:
+    story.place()
+    story.touch("orders", sweepAt=GONE)
+
+
+def _open_order_may_expire(story: Story) -> None:
+    story.place(expiresAt=int(START) + 5)
+
+
+def _open_order_deleted(story: Story) -> None:
+    story.place()
+    story.delete("orders")
+
+
+def _amount_changes(story: Story) -> None:
+    story.place()
+    story.touch("orders", amount=501)
+
+
+def _step_lost(story: Story) -> None:
+    story.reserved()
+    story.pay("INTENT")
+    story.pay("CHARGED")
+    story.order("PAID", "payment", timeline=[{"status": "PAID", "at": iso(START)}])
+
+
+def _wrong_step(story: Story) -> None:
+    story.place()
+    story.reserve()
+    steps = [*story.row("orders")["timeline"], {"status": "PAID", "at": iso(story.now)}]
+    story.order("RESERVED", "inventory", timeline=steps)
+
+
+def _wrong_time(story: Story) -> None:
+    story.place()
+    story.reserve()
+    story.order("RESERVED", at=iso(story.now + 60))
+
+
+def _placed_tomorrow(story: Story) -> None:
+    story.place(placedAt=iso(START + DAY))
+
+
+def _no_such_status(story: Story) -> None:
+    story.place()
+    story.order("LOST", rank=20)
+
+
+def _begins_paid(story: Story) -> None:
+    story.place(status="PAID", rank=30)
+
+
+def _placed_twice(story: Story) -> None:
+    story.place()
+    del story.tables["orders"][ORDER]
+    story.place()
+
+
+def _paid_without_payment(story: Story) -> None:
+    story.reserved()
+    story.order("PAID")
+
+
+def _another_release(story: Story) -> None:
+    story.reserved()
+    story.pay("INTENT")
+    story.pay("DECLINED")
+    story.release("declined")
+    story.order("CANCELLED", "inventory")
+
+
+def _another_number(story: Story) -> None:
+    story.charged()
+    story.ship("INTENT")
+    story.ship("CREATED")
+    story.order("SHIPPED", "shipping", carrier="primary", shippingId="sh_1", trackingNumber="PR2")
+
+
+def _impatient(story: Story) -> None:
+    story.place()
+    story.cancelling("timeout")
+
+
+def _order_past_the_horizon(story: Story) -> None:
+    story.place()
+    story.now += 2 * HOUR
+    story.release("cancelled")
+    story.now += 61 * DAY
+    story.order("CANCELLED", "inventory")
+
+
+def _no_row_at_all(story: Story) -> None:
+    story.place()
+    story.touch("orders", rank="high")
+
+
+BREAKS: tuple[tuple[Break, str, str], ...] = (
+    (_goes_back, Promise.FORWARD, "PAID (rank 30) became RESERVED (rank 20)"),
+    (_same_rank_again, Promise.FORWARD, "PAID (rank 30) became PAID (rank 30)"),
+    (_ends_twice, Promise.CLOSED, "ended as PAYMENT_FAILED, and is now CANCELLED"),
+    (_ends_without_being_closed, Promise.CLOSED, "CANCELLED with rank 90"),
+    (_reopened, Promise.INDEXED, "closed, and has 2"),
+    (_ends_and_stays_in_the_index, Promise.INDEXED, "closed, and has 1"),
+    (_open_and_not_swept, Promise.INDEXED, "open, and has 1"),
+    (_open_order_may_expire, Promise.KEPT, "only a closed order"),
+    (_open_order_deleted, Promise.KEPT, "deleted as PLACED"),
+    (_amount_changes, Promise.FIXED, "amount was {'N': '500'} and is now {'N': '501'}"),
+    (_step_lost, Promise.TIMELINE, "2 steps became 1"),
+    (_wrong_step, Promise.TIMELINE, "the order is RESERVED, its last step PAID"),
+    (_wrong_time, Promise.TIMELINE, "but the reservation was RESERVED at"),
+    (_placed_tomorrow, Promise.TIMELINE, "which is not now"),
+    (_no_such_status, Promise.LEGAL, "PLACED became LOST with rank 20"),
+    (_begins_paid, Promise.LEGAL, "begins as PAID with rank 30"),
+    (_placed_twice, Promise.LEGAL, "placed again, though it is PLACED"),
+    (_paid_without_payment, Promise.BACKED, "the order says PAID, but the payment never was CHARGED"),
+    (_another_release, Promise.BACKED, "never was RELEASED cancelled"),
+    (_another_number, Promise.BACKED, "the order's trackingNumber is PR2, the shipment's PR1"),
+    (_impatient, Promise.BACKED, "timed out"),
+    (_order_past_the_horizon, Promise.HORIZON, "became CANCELLED 61.1 days"),
+    (_no_row_at_all, Promise.READABLE, "'high'"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("tell", "promise", "what"), BREAKS, ids=[tell.__name__[1:] for tell, *_ in BREAKS])
+def test_a_broken_promise_is_reported_with_what_broke_it(tell: Break, promise: str, what: str) -> None:
+    story = Story()
+    tell(story)
+    assert what in story.broken.get(promise, ""), story.broken
