@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simulation import weather
 from simulation.bus import envelope, transformed
 from simulation.calls import refused
+from simulation.invariants import Promise
 from simulation.mapping import Mapping as SourceMapping
 from simulation.messages import Message
 from simulation.queues import Queue
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from simulation.topology import TargetSpec
     from simulation.world import World
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86400.0
 ORDERS_TABLE = "ecom-sim-orders"
 
 
@@ -41,7 +42,7 @@ class Aws:
         self.queues = {name: Queue(spec, chance, self._gave_up) for name, spec in topology.queues.items()}
         self._by_url = {spec.url: name for name, spec in topology.queues.items()}
         self.mappings = {spec.queue: SourceMapping(world, self, spec) for spec in topology.mappings}
-        self.archive: list[tuple[float, Mapping[str, str]]] = []
+        self.archive: list[tuple[float, str, Mapping[str, str]]] = []
         self._accepted: set[str] = set()
         if world.weather.is_on(weather.STALE_INDEX):
             for table in self.database.tables.values():
@@ -100,7 +101,7 @@ class Aws:
             code = self._world.services.bus.validate(entry)
             if code is None:
                 self._accept(entry)
-                results.append({"EventId": f"event-{self._world.next_number()}"})
+                results.append({"EventId": f"entry-{self._world.calls}"})
             else:
                 results.append({"ErrorCode": code, "ErrorMessage": "refused"})
         return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
@@ -115,13 +116,21 @@ class Aws:
             return
         self._accepted.add(event_id)
         self._world.note(detail["data"]["orderId"], self._world.actor, f"published {entry['DetailType']}")
-        self.archive.append((self._world.now, entry))
-        self.route(entry)
+        number = f"event-{self._world.next_number()}"
+        self.archive.append((self._world.now, number, entry))
+        self._route(entry, number, self._world.now)
 
-    def route(self, entry: Mapping[str, str], replay: str | None = None) -> None:
+    def replay(self, since: float, name: str) -> None:
+        """Send what the archive holds from then on to all rules again."""
+        oldest = self._world.now - self.topology.archive_days * DAY
+        for at, event_id, entry in list(self.archive):
+            if at >= max(since, oldest):
+                self._route(entry, event_id, at, name)
+
+    def _route(self, entry: Mapping[str, str], event_id: str, at: float, replay: str | None = None) -> None:
         """Send an event on its way to every target of every rule that matches."""
         world = self._world
-        event = envelope(entry, f"event-{world.next_number()}", world.now, replay)
+        event = envelope(entry, event_id, at, replay)
         body = json.dumps(event, separators=(",", ":"))
         for target in world.services.bus.route(entry):
             self._set_out(target, event, body)
@@ -210,7 +219,7 @@ class Aws:
         if invocation.raised is None or invocation.crashed or invocation.struck:
             return
         if self._world.key_enabled:
-            self._world.broken("no function fails by itself", "", f"{invocation}: {invocation.raised!r}")
+            self._world.broken(Promise.UNFAILING, "", f"{invocation}: {invocation.raised!r}")
 
     # --- how it stands
 

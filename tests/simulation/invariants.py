@@ -154,6 +154,10 @@ class Watch:
         if CANARY in said and (found := [canary for canary in CANARIES if canary in said]):
             self._memory.broken(Promise.NO_CANARY, where, f"{', '.join(found)} in {where}: {said[:300]}")
 
+    def broken(self, promise: str, order_id: str, detail: str) -> None:
+        """Somebody else saw a promise broken."""
+        self._memory.broken(promise, order_id, detail)
+
     # ----------------------------------------------------------------------------------- when history is cut
 
     def restored(self, table: str, rows: Mapping[str, Item]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulation import weather
+from simulation.invariants import Promise
 from simulation.messages import Message, record
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Mapping:
         self._running -= 1
         failed = set(receipts) if invocation.raised is not None else self._failed(invocation, receipts)
         if invocation.raised is not None and not invocation.crashed:
-            world.broken("no function fails by itself", "", f"{invocation}: {invocation.raised!r}")
+            world.broken(Promise.UNFAILING, "", f"{invocation}: {invocation.raised!r}")
         for message_id, receipt in receipts.items():
             if message_id not in failed or not world.mode.redelivers:
                 self._queue.delete(receipt, world.now)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from ecom_cli.demo.invariants import CHECKS, title
 from simulation import poison, weather
+from simulation.aws import ORDERS_TABLE, order_of
+from simulation.invariants import Promise
 from simulation.messages import Message
 
 if TYPE_CHECKING:
@@ -16,6 +19,14 @@ INVENTORY_TABLE = "ecom-sim-inventory"
 ITEMS = ("mug", "pen", "hat")
 MINUTE = 60.0
 STORM_ACTIONS = 4
+KEPT_IN_A_CUT = frozenset(
+    {Promise.LEGAL, Promise.NOT_NEGATIVE, Promise.STOCK, Promise.ONE_CHARGE, Promise.ENDS, Promise.NO_CANARY}
+)
+LOST_IN_A_CUT = tuple(promise for promise in (*Promise, *map(title, CHECKS)) if promise not in KEPT_IN_A_CUT)
+"""What is not claimed of an order any more when one of its rows was put back to an earlier moment: what was
+decided and told in between is forgotten by one service, and known to the others and outside."""
+REPLAY_MARGIN = 5 * MINUTE
+"""What is replayed after a restore begins this long before the moment restored: facts take time to land."""
 
 
 class Operator:
@@ -25,6 +36,7 @@ class Operator:
         self._world = world
         self._rng: Random = world.rng
         self.catalogue: dict[str, int] = {}
+        self._cut: dict[str, None] = {}
 
     def stock_up(self) -> None:
         """A few items, few of each: orders compete."""
@@ -48,6 +60,8 @@ class Operator:
                 self._perhaps(0.5, self._plant)
         if storm.is_on(weather.KEY_DISABLED):
             self._perhaps(0.7, self._disable_key)
+        if storm.is_on(weather.RESTORE):
+            self._perhaps(0.7, self._back_up)
 
     def _perhaps(self, chance: float, action: Any) -> None:
         if self._rng.random() < chance:
@@ -101,13 +115,7 @@ class Operator:
             return
         world.weather.count(weather.REPLAY)
         since = world.now - self._rng.choice((10 * MINUTE, 10_000 * MINUTE))
-        self.replay(since)
-
-    def replay(self, since: float) -> None:
-        """Send what the archive holds from then on to all rules again."""
-        for at, entry in list(self._world.aws.archive):
-            if at >= since:
-                self._world.aws.route(entry, replay=f"replay-{self._world.next_number()}")
+        world.aws.replay(since, f"replay-{world.next_number()}")
 
     def _plant(self) -> None:
         world = self._world
@@ -133,6 +141,28 @@ class Operator:
         self._world.key_enabled = True
         self._world.note("", "operator", "enabled the key")
 
+    def _back_up(self) -> None:
+        """Remember a table as it is; some minutes later somebody puts it back to that."""
+        world = self._world
+        table = self._rng.choice(sorted(world.aws.database.tables))
+        backup, taken = world.aws.database.tables[table].snapshot(), world.now
+        world.later(10 * MINUTE * self._rng.random() ** 2, lambda: self._restore(table, backup, taken))
+
+    def _restore(self, name: str, backup: Any, taken: float) -> None:
+        """Point-in-time restore of one table, and then what the runbook says: replay what it has not seen."""
+        world = self._world
+        if world.weather.calm:
+            return
+        world.weather.count(weather.RESTORE)
+        table = world.aws.database.tables[name]
+        table.restore(backup)
+        cut = world.watch.restored(name, table.rows)
+        for order_id in cut:
+            world.note(order_id, "operator", f"put {name} back by {world.now - taken:.0f} s")
+        world.watch.forgive(cut, LOST_IN_A_CUT)
+        self._cut.update(dict.fromkeys(cut))
+        world.aws.replay(taken - REPLAY_MARGIN, f"restore-{name}")
+
     # --- when it calms
 
     def clear_up(self) -> None:
@@ -151,12 +181,20 @@ class Operator:
             if not aws.is_dead_end(name):
                 continue
             for message in list(queue.messages.values()):
+                if self._about_a_lost_order(message):
+                    del queue.messages[message.id]
+                    continue
                 source = self._source(name, message)
                 if source is not None:
                     del queue.messages[message.id]
                     aws.send(source, message.body)
                     moved += 1
         return moved
+
+    def _about_a_lost_order(self, message: Message) -> bool:
+        """Whether a restore lost the order that a message is about: nobody can follow it any more."""
+        order_id = order_of(message.body)
+        return order_id in self._cut and order_id not in self._world.aws.database.tables[ORDERS_TABLE].rows
 
     def _source(self, name: str, message: Message) -> str | None:
         """The queue a message came from; None for one that was parked for good."""
@@ -175,7 +213,7 @@ class Operator:
         world = self._world
         for table in world.aws.database.tables.values():
             world.watch.wrote(table.expire(world.now))
-        self.replay(0.0)
+        world.aws.replay(0.0, "everything")
 
     def count(self) -> None:
         """At rest: let everything be checked."""

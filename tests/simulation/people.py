@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation import weather
 from simulation.calls import LATEST_EFFECT
-from simulation.invariants import CANARY_KEY, CANARY_OWNER
+from simulation.invariants import CANARY_KEY, CANARY_OWNER, Promise
 
 if TYPE_CHECKING:
     from simulation.invocation import Invocation
@@ -109,7 +109,7 @@ class Customers:
             if known is None:
                 self._follow(plan)
             elif known != plan.order_id:
-                self._world.broken("one key, one order", known, f"the same key made {plan.order_id} as well")
+                self._world.broken(Promise.OWN_KEY, known, f"the same key made {plan.order_id} as well")
         elif plan.key is not None and plan.asked < 12:
             # Without an answer a customer with a key asks again; one without would order twice.
             self._world.later(2 + 30 * self._rng.random(), lambda: self._place(plan))
@@ -153,18 +153,14 @@ class Customers:
     def _own_only(self, plan: Plan, owner: str, answer: Answer | None) -> None:
         if answer is None or owner == plan.owner or answer["statusCode"] in (404, 500, 503):
             return
-        self._world.broken(
-            "nobody sees or cancels another's order", str(plan.order_id), f"answered {answer['statusCode']}"
-        )
+        self._world.broken(Promise.OWN_ORDERS, str(plan.order_id), f"answered {answer['statusCode']}")
 
     def _reuse_key(self, plan: Plan) -> None:
         other = {**plan.body, "amount": plan.body["amount"] + 1}
 
         def answered(answer: Answer | None) -> None:
             if answer is not None and answer["statusCode"] not in (422, 500, 503):
-                self._world.broken(
-                    "a used key takes no other order", str(plan.order_id), f"answered {answer['statusCode']}"
-                )
+                self._world.broken(Promise.OWN_KEY, str(plan.order_id), f"answered {answer['statusCode']}")
 
         self._send(request("POST", "/orders", plan.owner, body=other, key=plan.key), answered)
 
@@ -178,16 +174,16 @@ class Customers:
             self._page(owner, listed, None)
             self._world.engine.run(self._world.now + 2 * ANSWER_WITHIN + LATEST_EFFECT)
             for order_id in sorted(known - set(listed)):
-                self._world.broken("a list shows all orders of its owner", order_id, "is not listed")
+                self._world.broken(Promise.LISTED, order_id, "is not listed")
             if len(set(listed)) < len(listed):
-                self._world.broken("a list shows each order once", "", f"{listed}")
+                self._world.broken(Promise.LISTED, "", f"some twice: {listed}")
 
     def _page(self, owner: str, listed: list[str], token: str | None) -> None:
         query = {"limit": "2"} | ({"next": token} if token else {})
 
         def answered(answer: Answer | None) -> None:
             if answer is None or answer["statusCode"] != 200:
-                self._world.broken("a list can be read when all is calm", "", f"{owner}: {answer}")
+                self._world.broken(Promise.LISTED, "", f"unreadable when all is calm: {answer}")
                 return
             page = json.loads(answer["body"])
             listed.extend(order["orderId"] for order in page["orders"])
@@ -207,7 +203,7 @@ class Customers:
         def done(invocation: Invocation) -> None:
             if invocation.raised is not None:
                 if not invocation.crashed:
-                    world.broken("no function fails by itself", "", f"{invocation}: {invocation.raised!r}")
+                    world.broken(Promise.UNFAILING, "", f"{invocation}: {invocation.raised!r}")
                 then(None)
                 return
             late = world.now - began > ANSWER_WITHIN

@@ -19,7 +19,7 @@ from simulation import weather
 from simulation.aws import Aws
 from simulation.engine import EndlessError, Engine, task
 from simulation.history import History
-from simulation.invariants import Violation, Watch
+from simulation.invariants import Promise, Watch
 from simulation.invocation import Done, Invocation
 from simulation.mode import Mode, mode_of
 from simulation.operations import Operator
@@ -150,7 +150,7 @@ class World:
 
     def broken(self, promise: str, order_id: str, detail: str) -> None:
         """Note a promise that the world itself saw broken."""
-        self.watch.violations.append(Violation(promise, order_id, detail, self.now))
+        self.watch.broken(promise, order_id, detail)
 
     # --- a run
 
@@ -195,13 +195,11 @@ class World:
 
     def _say_what_is_stuck(self) -> None:
         for order_id, status in self.aws.open_orders():
-            self.broken("every order closes once faults stop", order_id, f"still {status}")
+            self.broken(Promise.ENDS, order_id, f"still {status}")
         if left := self.aws.work_left():
-            self.broken(
-                "all work gets done once faults stop", "", f"{left} messages are still in work queues"
-            )
+            self.broken(Promise.DONE, "", f"{left} messages are still in work queues")
         if self.running or self.pending:
-            self.broken("all work gets done once faults stop", "", "something is always under way")
+            self.broken(Promise.DONE, "", "something is always under way")
 
     def sweep_from(self, due: float) -> None:
         """See to it that the schedule goes off when an order falls due.
@@ -239,7 +237,7 @@ def run(seed: int, services: Services, *, mode: str | None = None, trace: bool =
         try:
             world.live()
         except EndlessError as error:
-            world.broken("every run comes to an end", "", str(error))
+            world.broken(Promise.CALM, "", str(error))
     return Outcome(
         seed=seed,
         mode=world.mode.name,

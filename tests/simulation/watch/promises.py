@@ -74,9 +74,13 @@ class Promise(StrEnum):
     SEEN = "what a customer has seen of an order stays true"
     OWN_ORDERS = "nobody sees another's order"
     NO_EXCUSE = "the API fails only where something failed it"
+    LISTED = "an owner's list shows each of their orders, once"
     # in every text
     NO_CANARY = "no customer's word and no error text gets into logs, mails, facts or dead letters"
+    # of the functions
+    UNFAILING = "no function fails by itself"
     # at rest
+    CALM = "every run comes to an end"
     ENDS = "every order closes once faults stop"
     DONE = "all work gets done once faults stop"
     ONE_CHARGE = "an order is charged once at the most"

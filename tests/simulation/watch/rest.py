@@ -90,9 +90,13 @@ class Rest:
         kept: Counter[str] = Counter()
         for order_id, made in charges.items():
             self._charges(order_id, made, payments.get(order_id))
+            if (Promise.MONEY, order_id) in self._memory.relaxed:
+                continue
             kept.update({charge.currency: charge.amount for charge in made if charge.refunded_at is None})
         value: Counter[str] = Counter()
         for order_id, order in self._closed_as("SHIPPED"):
+            if (Promise.MONEY, order_id) in self._memory.relaxed:
+                continue
             value[text(order, "currency")] += number(order, "amount")
             if order_id not in charges:
                 self._broken(Promise.MONEY, order_id, "it shipped, and was never charged")
