@@ -53,6 +53,8 @@ class Story:
             name: {} for name in ("orders", "inventory", "payment", "shipping")
         }
         self.item(quantity=stock, received=stock)
+        self.now += 1
+        self.began = self.now
 
     @property
     def broken(self) -> dict[str, str]:
@@ -254,7 +256,7 @@ class Story:
         self.watch.published(json.loads(json.dumps(entry)))
 
     def order_placed(self, at: str = "", source: str = "orders.service", **data: Any) -> None:
-        self.publish("OrderPlaced", "", {"items": LINES, **MONEY, **data}, at or iso(START + 1), source)
+        self.publish("OrderPlaced", "", {"items": LINES, **MONEY, **data}, at or iso(START + 2), source)
 
     def cancel_requested(self, at: str = "", reason: str = "customer", **metadata: Any) -> None:
         if not at:
@@ -268,7 +270,7 @@ class Story:
             )
         self.publish("OrderCancelRequested", reason, {"reason": reason}, at, "orders.service", **metadata)
 
-    def says(self, table: str, detail_type: str, outcome: str, at: str = "", **data: Any) -> None:
+    def says(self, table: str, detail_type: str, outcome: str, at: str = "", /, **data: Any) -> None:
         """A participant's fact, with the time of its row as it stands."""
         source = {"inventory": "inventory.service", "payment": "payment.service"}.get(
             table, "shipping.service"

@@ -7,9 +7,17 @@ import pytest
 from order_service.model import MOVES as ORDER_MOVES
 from payment_service.model import MOVES as PAYMENT_MOVES
 from shipping_service.model import MOVES as SHIPMENT_MOVES
+from simulation import (
+    test_watch_answers,
+    test_watch_facts,
+    test_watch_orders,
+    test_watch_participants,
+    test_watch_rest,
+    test_watch_stock,
+)
 from simulation.invariants import ALL_MOVES, Promise
 from simulation.story import BOOKING, GONE, ORDER, START, Break, Story
-from simulation.watch.promises import CAUSES, MOVES
+from simulation.watch.promises import CAUSES, MOVES, OF_THE_WORLD
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -179,7 +187,7 @@ def test_what_follows_from_a_break_is_not_reported_again() -> None:
     story.touch("orders", amount=501)
     story.touch("orders", amount=502)
     assert [violation.order_id for violation in story.violations] == [ORDER]
-    assert story.violations[0].at == START + 3
+    assert story.violations[0].at == START + 4
 
 
 def test_what_was_forgiven_is_not_reported() -> None:
@@ -221,3 +229,25 @@ def test_after_a_restore_of_the_stock_its_figures_count() -> None:
     story.reserve()
     story.pay("INTENT")
     assert story.violations == []
+
+
+def test_every_promise_is_broken_somewhere() -> None:
+    broken = {
+        str(promise)
+        for module in (
+            test_watch_answers,
+            test_watch_facts,
+            test_watch_orders,
+            test_watch_participants,
+            test_watch_rest,
+            test_watch_stock,
+        )
+        for _, promise, _ in module.BREAKS
+    }
+    assert {str(promise) for promise in Promise} - broken == OF_THE_WORLD
+
+
+def test_what_somebody_else_saw_is_reported_with_the_rest() -> None:
+    story = Story()
+    story.watch.broken(Promise.UNFAILING, "", "PaymentLambda 7: KeyError")
+    assert story.broken == {Promise.UNFAILING: "PaymentLambda 7: KeyError"}

@@ -118,8 +118,7 @@ class Facts:
         self, order_id: str, detail_type: str, metadata: Mapping[str, Any], data: Mapping[str, Any]
     ) -> str:
         claim = claim_of(detail_type, data)
-        if claim is None:
-            self._untrue(order_id, detail_type, "nobody knows such a fact")
+        if claim is None:  # a fact that nobody knows has no source either, and is reported for that
             return ""
         row = self._memory.stood[claim.kind].get(order_id, {}).get(claim.state)
         if row is None:

@@ -44,10 +44,14 @@ class Memory:
     def broken(self, promise: str, order_id: str, detail: str) -> None:
         """Note a violation, once for each promise and order: what follows from it tells nothing new."""
         told = (promise, order_id)
-        if told in self._told or told in self.relaxed or (EVERY, order_id) in self.relaxed:
+        if told in self._told or not self.claimed(promise, order_id):
             return
         self._told.add(told)
         self.violations.append(Violation(str(promise), order_id, detail, self.now()))
+
+    def claimed(self, promise: str, order_id: str) -> bool:
+        """Whether a promise is still claimed for an order."""
+        return (promise, order_id) not in self.relaxed and (EVERY, order_id) not in self.relaxed
 
     def state(self, kind: str, order_id: str) -> str:
         """The state of an order's row now; empty where there is none."""

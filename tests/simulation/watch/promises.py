@@ -90,6 +90,9 @@ class Promise(StrEnum):
     TOLD = "a parcel that could not be stopped is reported"
 
 
+OF_THE_WORLD = frozenset({Promise.LISTED, Promise.UNFAILING, Promise.CALM})
+"""Those that the watch cannot see: the world reports them."""
+
 UNCLAIMED: Mapping[str, frozenset[str]] = {
     # A message has one chance: where the parking fails, nobody brings it back.
     "no-redelivery": frozenset({Promise.POISON}),
