@@ -29,6 +29,10 @@ class InvalidError(Exception):
     """What DynamoDB refuses with a ValidationException."""
 
 
+class SchemaError(InvalidError):
+    """A key of a wrong kind. A transaction does not refuse it at once but tells which action has it."""
+
+
 def kind_of(value: Value) -> str:
     """``S``, ``N``, ``SS`` …"""
     for kind in value:

@@ -140,6 +140,8 @@ class Reader:
                     f"Operator or function requires a document path; operator or function: {name}"
                 )
             raise NotImplementedError(f"a value as the first operand of {name}: {self._text}")
+        if operands[0] in operands[1:]:
+            raise InvalidError("The first operand must be distinct from the remaining operands")
         return (name, *operands)
 
     def _comparison(self) -> Tree:

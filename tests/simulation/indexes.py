@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from simulation.attribute_values import InvalidError, Item, comparable
+from simulation.attribute_values import InvalidError, Item, SchemaError, comparable
 from simulation.expressions import ORDERED, Term
 
 Place = tuple[Any, str]
@@ -39,13 +39,13 @@ class Index:
         self._items: dict[str, Item] = {}
 
     def check(self, item: Item) -> None:
-        """Raises InvalidError for a row whose index key attributes the index could not hold."""
+        """Raises InvalidError or SchemaError for a row that the index could not hold."""
         for name, kind in self._kinds.items():
             value = item.get(name)
             if value is None:
                 continue
             if kind not in value and (kind is not None or not any(one in value for one in ORDERED)):
-                raise InvalidError(
+                raise SchemaError(
                     f"One or more parameter values were invalid: Type mismatch for Index Key {name}"
                 )
             if value.get("S") == "" or value.get("B") == b"":

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from simulation.attribute_values import InvalidError, Item, number
+from simulation.attribute_values import InvalidError, Item, SchemaError, number
 from simulation.expressions import Term
 from simulation.indexes import Index, IndexSpec
 
@@ -130,18 +130,18 @@ class Table:
         return crc32(key.encode()), key
 
     def key_in(self, key: Mapping[str, Any]) -> str:
-        """The key of a request. Raises InvalidError for one that cannot be."""
+        """The key of a request. Raises InvalidError or SchemaError for one that cannot be."""
         if len(key) != 1 or self.key not in key or "S" not in key[self.key]:
-            raise InvalidError("The provided key element does not match the schema")
+            raise SchemaError("The provided key element does not match the schema")
         return self.key_of(key)
 
     def key_of(self, item: Mapping[str, Any]) -> str:
-        """The key of a whole row. Raises InvalidError where it has none that can be."""
+        """The key of a whole row. Raises InvalidError or SchemaError where it has none."""
         if self.key not in item:
-            raise InvalidError("One or more parameter values were invalid: Missing the key in the item")
+            raise SchemaError("One or more parameter values were invalid: Missing the key in the item")
         key = item[self.key].get("S")
         if not isinstance(key, str):
-            raise InvalidError("One or more parameter values were invalid: Type mismatch for key expected: S")
+            raise SchemaError("One or more parameter values were invalid: Type mismatch for key expected: S")
         if not key:
             raise InvalidError("One or more parameter values are not valid: an empty key")
         if len(key) > KEY_BYTES // 4 and len(key.encode()) > KEY_BYTES:
@@ -149,7 +149,7 @@ class Table:
         return key
 
     def check_indexes(self, item: Item) -> None:
-        """Raises InvalidError for a row that an index could not hold."""
+        """Raises InvalidError or SchemaError for a row that an index could not hold."""
         for index in self._indexes.values():
             index.check(item)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from simulation.attribute_values import InvalidError, Item, canonical
+from simulation.attribute_values import InvalidError, Item, SchemaError, canonical
 from simulation.expressions import plan
 from simulation.indexes import IndexSpec
 from simulation.store import Change, Table, TableSpec
-from simulation.writes import SchemaError, Write, known, prepared
+from simulation.writes import Write, known, prepared
 
 __all__ = ["CANARY_REQUEST", "Change", "Database", "IndexSpec", "Item", "Table", "TableSpec"]
 

@@ -61,10 +61,6 @@ class Write(NamedTuple):
         return after
 
 
-class SchemaError(InvalidError):
-    """A row or a key that the table cannot hold. A transaction tells which of its actions has it."""
-
-
 def prepared(kind: str, request: Mapping[str, Any], table: Callable[[str], Table]) -> Write:
     """A request's write. Raises InvalidError, SchemaError or NotImplementedError."""
     known(request, WRITES[kind])
@@ -84,14 +80,11 @@ def prepared(kind: str, request: Mapping[str, Any], table: Callable[[str], Table
     if standing not in ("NONE", "ALL_OLD"):
         raise InvalidError("returnValuesOnConditionCheckFailure must be one of NONE, ALL_OLD")
     item: Item = canonical(request["Item"]) if kind == "Put" else request["Key"]
-    try:
-        if kind == "Put":
-            key = target.key_of(item)
-            target.check_indexes(item)
-        else:
-            key = target.key_in(item)
-    except InvalidError as error:
-        raise SchemaError(str(error)) from None
+    if kind == "Put":
+        key = target.key_of(item)
+        target.check_indexes(item)
+    else:
+        key = target.key_in(item)
     if any(attribute == target.key for attribute, _ in made.changes):
         raise InvalidError("Cannot update an attribute that is part of the key")
     return Write(kind, target, key, item, made, values, standing == "ALL_OLD")
