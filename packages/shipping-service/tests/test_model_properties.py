@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -39,7 +40,7 @@ def _a_shipment(state: State, booking: Booking, shipment: Shipment) -> Shipment:
     """Only what is created has a booking, and whatever failed a reason."""
     if state is State.CREATED:
         return replace(shipment, state=state, booking=booking, processed_by="dlq")
-    return replace(shipment, state=state)
+    return replace(shipment, state=state, booking=None, processed_by=None)
 
 
 shipments = st.builds(
@@ -95,6 +96,7 @@ def test_no_sequence_of_deliveries_leads_out_of_an_end_or_back_to_booking(
             "who was asked is forgotten"
         )
         assert after.reason or not shipment.reason
+        assert after is shipment or after.state is not shipment.state, "a move that moves nothing"
         shipment = after
 
 
@@ -147,19 +149,23 @@ def test_a_move_writes_all_that_it_changed(shipment: Shipment, command: Any) -> 
 
 
 @quick
-@given(shipments, shipments)
-def test_a_settled_shipment_is_one_fact_and_an_unsettled_one_is_none(one: Shipment, other: Shipment) -> None:
-    for shipment in (one, other):
-        if shipment.state in UNSETTLED:
+@given(shipments, shipments, bookings)
+def test_a_settled_shipment_is_one_fact_and_an_unsettled_one_is_none(
+    one: Shipment, other: Shipment, booking: Booking
+) -> None:
+    told: dict[str, tuple[str, State]] = {}
+    for drawn, state in itertools.product((one, other), State):
+        shipment = _a_shipment(state, booking, drawn)
+        if state in UNSETTLED:
             with pytest.raises(ValueError, match="has no outcome"):
                 events.outcome_of(shipment)
-            return
-    for second in (other, replace(other, order_id=one.order_id)):
-        first_fact, second_fact = events.outcome_of(one), events.outcome_of(second)
-        same = (one.order_id, one.state) == (second.order_id, second.state)
-        assert (first_fact.event_id == second_fact.event_id) is same
-        assert ("trackingNumber" in second_fact.data) is (second.state is State.CREATED)
-        assert second_fact.occurred_at == second.decided_at, "publishing again does not make it younger"
+            continue
+        fact = events.outcome_of(shipment)
+        end = (shipment.order_id, state)
+        assert told.setdefault(fact.event_id, end) == end, "two ends are told by one fact"
+        assert ("trackingNumber" in fact.data) is (state is State.CREATED)
+        assert fact.occurred_at == shipment.decided_at, "publishing again does not make it younger"
+    assert len(told) == len({one.order_id, other.order_id}) * len(set(State) - UNSETTLED)
 
 
 ages = st.timedeltas(timedelta(hours=-1), timedelta(days=14))
@@ -181,3 +187,11 @@ def test_a_tombstone_asked_nobody_and_stays(shipment: Shipment, reason: Reason) 
     assert (stone.asked, stone.leftovers, stone.booking) == (frozenset(), frozenset(), None)
     assert stone.cancel(**LATER) is stone
     assert events.outcome_of(stone).data["reason"] == reason
+
+
+@quick
+@given(shipments, carriers)
+def test_an_intent_names_whoever_is_about_to_be_asked(shipment: Shipment, carrier: str) -> None:
+    intent = model.intent(shipment.order_id, MOMENT, carrier, **NOW)
+    assert intent.state is State.INTENT
+    assert intent.asked == intent.leftovers == frozenset({carrier})
