@@ -20,9 +20,7 @@ from simulation.runner import BROKEN, Result, Task, WorkersError, broken, result
 TESTS = Path(__file__).resolve().parent.parent
 
 
-def run(
-    seeds: Iterable[int], workers: int = 2, patience: float = 60.0, mode: str | None = None
-) -> list[Result]:
+def run(seeds: Iterable[int], workers: int = 2, patience: float = 60.0) -> list[Result]:
     return list(results((Task(seed) for seed in seeds), workers, pretend.world, patience))
 
 

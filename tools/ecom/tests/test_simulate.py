@@ -150,7 +150,15 @@ def test_one_world_that_raises() -> None:
     assert "RuntimeError: seed 31 raises" in json.loads(done.stdout)["detail"]
 
 
-@pytest.mark.parametrize("arguments", [["some-mutant"], ["--order", "order-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["some-mutant"],
+        ["--order", "order-1"],
+        ["--mutants", "--seed", "0"],
+        ["--mutants", "--mode", "full"],
+    ],
+)
 def test_what_does_not_go_together_is_refused(arguments: list[str]) -> None:
     with pytest.raises(EcomError):
         run(*arguments)

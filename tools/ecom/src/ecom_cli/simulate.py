@@ -102,6 +102,10 @@ is the same world again, on any machine. What is checked, and what is not shown:
     """
     if names and not mutants:
         raise EcomError(f"{names[0]!r} is not an option.", "Mutants are named after --mutants.")
+    if mutants and (seed is not None or mode):
+        raise EcomError(
+            "--mutants goes with neither --seed nor --mode.", "Each mutant's own mode is in its list."
+        )
     if order and seed is None:
         raise EcomError("--order goes with --seed.", "As in: ./ecom simulate --seed 4711 --order ID")
     make_importable()
