@@ -185,13 +185,20 @@ currencies = st.sampled_from(sorted(MINOR_DIGITS))
 
 
 @quick
-@given(currencies, st.integers(0, 10**11), st.text("0123456789", max_size=6), st.integers(0, 8))
+@given(
+    currencies,
+    st.integers(0, 10**11),
+    st.text("0123456789", max_size=6),
+    st.integers(0, 40),
+    st.sampled_from(["", "", "1"]),
+)
 def test_a_written_amount_is_its_digits_or_refused(
-    currency: str, whole: int, decimals: str, zeros: int
+    currency: str, whole: int, decimals: str, zeros: int, last: str
 ) -> None:
     """Against arithmetic on the text: the point moves right, and only noughts may be left behind it."""
-    written = f"{whole}.{decimals}{'0' * zeros}" if decimals or zeros else str(whole)
-    digits = MINOR_DIGITS[currency]
+    decimals = f"{decimals}{'0' * zeros}{last}"
+    written = f"{whole}.{decimals}" if decimals else str(whole)
+    digits = 0 if currency in ("JPY", "KRW") else 2
     padded = decimals.ljust(digits, "0")
     minor = int(f"{whole}{padded[:digits]}")
     if padded[digits:].strip("0") or not 0 < minor <= MAX_AMOUNT:
@@ -282,13 +289,24 @@ plain = st.recursive(
     max_leaves=8,
 )
 items = st.lists(plain | item_ids | st.builds(written, lines), max_size=5)
+big_lines = st.builds(Line, item_ids, st.integers(1, MAX_QUANTITY))
+odd_lines = st.fixed_dictionaries(
+    {"itemId": item_ids, "quantity": st.booleans() | st.floats(0, 3) | st.integers(-1, 2)}
+)
+nearly = st.fixed_dictionaries(
+    {
+        "items": st.lists(st.builds(written, big_lines) | odd_lines, min_size=1, max_size=4),
+        "amount": st.integers(0, 99) | st.booleans(),
+    },
+    optional={"currency": currencies, "curency": currencies},
+)
 almost = st.fixed_dictionaries(
     {}, optional={"items": items | plain, "amount": plain, "currency": currencies | plain, "a~/b": plain}
 )
 
 
-@quick
-@given(almost, numbers, st.booleans())
+@settings(quick, max_examples=200)
+@given(almost | nearly, numbers, st.sampled_from([False, False, True]))
 def test_whatever_is_sent_is_a_wish_within_the_limits_or_flaws_that_point_at_their_places(
     document: dict[str, Any], number: str, plain_amount: bool
 ) -> None:
@@ -300,13 +318,17 @@ def test_whatever_is_sent_is_a_wish_within_the_limits_or_flaws_that_point_at_the
     if not isinstance(wish, Wish):
         assert 1 <= len(wish) <= intake.MAX_FLAWS
         assert all(flaw.detail and points_into(document, flaw.pointer) for flaw in wish)
+        sent = document.get("items")
+        said = {flaw.pointer for flaw in wish}
+        for place, item in enumerate(sent if isinstance(sent, list) and said != {""} else []):
+            assert isinstance(item, str | dict) or f"/items/{place}" in said, "not all is said at once"
         return
-    assert all(1 <= line.quantity <= MAX_QUANTITY for line in wish.lines)
+    assert all(type(line.quantity) is int and 1 <= line.quantity <= MAX_QUANTITY for line in wish.lines)
     assert all(intake.ITEM_ID.fullmatch(line.item_id) for line in wish.lines)
     assert len({line.item_id for line in wish.lines}) == len(wish.lines) > 0
     assert set(document) <= {"items", "amount", "currency"}, "a field nobody knows was dropped in silence"
-    said = number if plain_amount else json.dumps(document["amount"])
-    assert model.major_units(wish.amount, wish.currency) == Decimal(said)
+    agreed = number if plain_amount else json.dumps(document["amount"])
+    assert model.major_units(wish.amount, wish.currency) == Decimal(agreed)
 
 
 def wish_or_flaws(text: str) -> Wish | tuple[Flaw, ...]:
