@@ -14,9 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from e2e.system import System
-from simulation import experiments
 from simulation.cases import CASES
 from simulation.differential import Call, Deviation, Twin, check_cases, create, specs
+from simulation.experiments import serve
+from simulation.inventor import experiment
 from simulation.tables import Database
 
 PREFIX = "e2e-honest"
@@ -77,13 +78,13 @@ def test_known_calls_beside_the_emulator(twin: Twin) -> None:
 
 
 def test_calls_of_the_services_beside_the_emulator(twin: Twin) -> None:
-    experiments.serve(twin, PREFIX, random.Random(1), 100)
+    serve(twin, PREFIX, random.Random(1), 100)
     twin.assert_alike()
 
 
 def test_made_up_calls_beside_the_emulator(twin: Twin) -> None:
     twin.deviations = (LENIENT,)
-    experiments.experiment(twin, PREFIX, random.Random(3), 150, strays=0.1)
+    experiment(twin, PREFIX, random.Random(3), 150, strays=0.1)
     twin.assert_alike()
 
 

@@ -141,3 +141,60 @@ def comparable(value: Value) -> Any:
     if "N" in value:
         return number(value["N"])
     return value.get("B")
+
+
+def equal(left: Value | None, right: Value | None) -> bool:
+    """Nothing equals what is not there, not even something else that is not there."""
+    return left is not None and left == right
+
+
+def begins(whole: Value | None, start: Value | None) -> bool:
+    """Whether a text or bytes begin with others; False for all else."""
+    if not whole or not start:
+        return False
+    kind = kind_of(whole)
+    return kind in ("S", "B") and kind in start and whole[kind].startswith(start[kind])
+
+
+def contains(whole: Value | None, part: Value | None) -> bool:
+    """Whether a text or bytes hold others, or a set or list a member; False for all else."""
+    if not whole or not part:
+        return False
+    (kind, content), (part_kind, member) = *whole.items(), *part.items()
+    if kind == "L":
+        return part in content
+    if kind in SETS:
+        return kind == part_kind + "S" and member in content
+    return kind in ("S", "B") and kind == part_kind and member in content
+
+
+def added(standing: Value | None, value: Value) -> Value:
+    """A number plus another, or a set with more members; the value alone where nothing stands.
+
+    Raises InvalidError for kinds that do not go together.
+    """
+    if standing is None:
+        return value
+    kind = kind_of(value)
+    if kind not in standing:
+        raise InvalidError("An operand in the update expression has an incorrect data type")
+    if kind == "N":
+        return {"N": sum_text(standing["N"], value["N"])}
+    members = standing[kind]
+    return {kind: _in_order(kind, members + [one for one in value[kind] if one not in members])}
+
+
+def without(standing: Value | None, value: Value) -> Value | None:
+    """A set without some members; None where none is left. Raises InvalidError for what is no such set."""
+    if standing is None:
+        return None
+    kind = kind_of(value)
+    if kind not in standing:
+        raise InvalidError("An operand in the update expression has an incorrect data type")
+    left = [one for one in standing[kind] if one not in value[kind]]
+    return {kind: left} if left else None
+
+
+def _in_order(kind: str, members: list[Any]) -> list[Any]:
+    key: Callable[[str], Number] | None = number if kind == "NS" else None
+    return sorted(members, key=key) if key else sorted(members)

@@ -1,7 +1,7 @@
 """The tables of the simulation beside another DynamoDB: the same calls on both, answers and errors compared.
 
-`Twin` is a client on both at once; what calls it is in `experiments` and `cases`. Where the other differs
-from AWS, the test that knows of it says so by name: see `Deviation`.
+`Twin` is a client on both at once; what calls it is in `experiments`, `inventor` and `cases`. Where the other
+differs from AWS, the test that knows of it says so by name: see `Deviation`.
 """
 
 from __future__ import annotations

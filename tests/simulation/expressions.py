@@ -14,12 +14,15 @@ from simulation.attribute_values import (
     SETS,
     InvalidError,
     Item,
-    Number,
     Value,
+    added,
+    begins,
     comparable,
+    contains,
+    equal,
     kind_of,
-    number,
     sum_text,
+    without,
 )
 from simulation.grammar import Reader, Tree
 
@@ -102,17 +105,17 @@ class _Compiler:
             at_least, at_most = _ordered(operator.ge, left, others[0]), _ordered(operator.le, left, others[1])
             return lambda item, values: at_least(item, values) and at_most(item, values)
         if what == "in":
-            return lambda item, values: any(_equal(left(item, values), one(item, values)) for one in others)
+            return lambda item, values: any(equal(left(item, values), one(item, values)) for one in others)
         (right,) = others
         if what == "=":
-            return lambda item, values: _equal(left(item, values), right(item, values))
+            return lambda item, values: equal(left(item, values), right(item, values))
         if what == "<>":
             # True where one is missing or of another kind: such are not equal.
-            return lambda item, values: not _equal(left(item, values), right(item, values))
+            return lambda item, values: not equal(left(item, values), right(item, values))
         if what == "begins_with":
-            return lambda item, values: _begins(left(item, values), right(item, values))
+            return lambda item, values: begins(left(item, values), right(item, values))
         if what == "contains":
-            return lambda item, values: _contains(left(item, values), right(item, values))
+            return lambda item, values: contains(left(item, values), right(item, values))
         return _ordered(_ORDER[what], left, right)
 
     def change(self, clause: str, attribute: str, tree: Tree) -> Operand:
@@ -122,7 +125,7 @@ class _Compiler:
             return self._value(tree)
         name: str = tree[1]
         self._prescribe(tree, ("N", *SETS) if clause == "ADD" else SETS)
-        combine = _added if clause == "ADD" else _without
+        combine = added if clause == "ADD" else without
         return lambda item, values: combine(item.get(attribute), values[name])
 
     def _value(self, tree: Tree) -> Operand:
@@ -176,10 +179,6 @@ def _present(operand: Operand) -> Operand:
     return value
 
 
-def _equal(left: Value | None, right: Value | None) -> bool:
-    return left is not None and left == right
-
-
 def _ordered(compare: Callable[[Any, Any], bool], left: Operand, right: Operand) -> Predicate:
     def predicate(item: Item, values: Item) -> bool:
         one, other = left(item, values), right(item, values)
@@ -189,51 +188,6 @@ def _ordered(compare: Callable[[Any, Any], bool], left: Operand, right: Operand)
         return kind in ORDERED and kind in other and compare(comparable(one), comparable(other))
 
     return predicate
-
-
-def _begins(whole: Value | None, start: Value | None) -> bool:
-    if not whole or not start:
-        return False
-    kind = kind_of(whole)
-    return kind in ("S", "B") and kind in start and whole[kind].startswith(start[kind])
-
-
-def _contains(whole: Value | None, part: Value | None) -> bool:
-    if not whole or not part:
-        return False
-    (kind, content), (part_kind, member) = *whole.items(), *part.items()
-    if kind == "L":
-        return part in content
-    if kind in SETS:
-        return kind == part_kind + "S" and member in content
-    return kind in ("S", "B") and kind == part_kind and member in content
-
-
-def _added(standing: Value | None, value: Value) -> Value:
-    if standing is None:
-        return value
-    kind = kind_of(value)
-    if kind not in standing:
-        raise InvalidError("An operand in the update expression has an incorrect data type")
-    if kind == "N":
-        return {"N": sum_text(standing["N"], value["N"])}
-    members = standing[kind]
-    return {kind: _in_order(kind, members + [one for one in value[kind] if one not in members])}
-
-
-def _without(standing: Value | None, value: Value) -> Value | None:
-    if standing is None:
-        return None
-    kind = kind_of(value)
-    if kind not in standing:
-        raise InvalidError("An operand in the update expression has an incorrect data type")
-    left = [one for one in standing[kind] if one not in value[kind]]
-    return {kind: left} if left else None
-
-
-def _in_order(kind: str, members: list[Any]) -> list[Any]:
-    key: Callable[[str], Number] | None = number if kind == "NS" else None
-    return sorted(members, key=key) if key else sorted(members)
 
 
 def _terms(tree: Tree) -> tuple[Term, ...]:

@@ -10,18 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from simulation.attribute_values import InvalidError, Item, SchemaError, canonical
 from simulation.expressions import plan
 from simulation.indexes import IndexSpec
+from simulation.refusals import CANARY_REQUEST, PASSED, RefusedError, cancelled, client_error, misfit
 from simulation.store import Change, Table, TableSpec
 from simulation.writes import Write, known, prepared
 
 __all__ = ["CANARY_REQUEST", "Change", "Database", "IndexSpec", "Item", "Table", "TableSpec"]
-
-CANARY_REQUEST = "canary-7f3a9c51d2e8"
-"""Part of every error message, where AWS quotes what was asked for: it must not get into a log."""
 
 TOKEN_SECONDS = 600
 """How long a transaction's request token is remembered."""
@@ -45,16 +41,6 @@ _QUERY = _SCAN | {
     "ExpressionAttributeValues",
     "ScanIndexForward",
 }
-
-
-class _RefusedError(Exception):
-    """An error answer of any other kind than a ValidationException."""
-
-    def __init__(self, code: str, message: str, **fields: Any) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
-        self.fields = fields
 
 
 class Database:
@@ -95,16 +81,16 @@ class Database:
                 raise NotImplementedError(operation)
             return self._operations[operation][1](request, now)
         except InvalidError as invalid:
-            refused = _RefusedError("ValidationException", str(invalid))
-        except _RefusedError as other:
+            refused = RefusedError("ValidationException", str(invalid))
+        except RefusedError as other:
             refused = other
         name = self._operations[operation][0] if operation in self._operations else "TransactWriteItems"
-        raise _client_error(refused, name)
+        raise client_error(refused, name)
 
     def _table(self, name: str) -> Table:
         table = self.tables.get(name)
         if table is None:
-            raise _RefusedError("ResourceNotFoundException", "Requested resource not found")
+            raise RefusedError("ResourceNotFoundException", "Requested resource not found")
         return table
 
     # reads
@@ -180,7 +166,7 @@ class Database:
         before = write.table.rows.get(write.key)
         if not write.allows(before):
             fields = {"Item": before} if write.wants_standing and before is not None else {}
-            raise _RefusedError("ConditionalCheckFailedException", "The conditional request failed", **fields)
+            raise RefusedError("ConditionalCheckFailedException", "The conditional request failed", **fields)
         after = write.after(before)
         self._report([write.table.write(write.key, after, now)])
         row = after if returns == "ALL_NEW" else before if returns == "ALL_OLD" else None
@@ -198,8 +184,8 @@ class Database:
         writes = self._prepared_all(actions)
         befores = [write.table.rows.get(write.key) for write in writes]
         outcomes = [_outcome(write, before) for write, before in zip(writes, befores, strict=True)]
-        if any(reason is not _PASSED for reason, _ in outcomes):
-            raise _cancelled([reason for reason, _ in outcomes])
+        if any(reason is not PASSED for reason, _ in outcomes):
+            raise cancelled([reason for reason, _ in outcomes])
         changes = [
             write.table.write(write.key, after, now)
             for write, (_, after) in zip(writes, outcomes, strict=True)
@@ -219,7 +205,7 @@ class Database:
         if token not in self._tokens:
             return False
         if self._tokens[token][1] != actions:
-            raise _RefusedError(
+            raise RefusedError(
                 "IdempotentParameterMismatchException", "The token was used with another request"
             )
         return True
@@ -241,18 +227,15 @@ class Database:
             raise InvalidError("Transaction request cannot include multiple operations on one item")
         if misfits:
             # Only the first is named, and no condition is looked at.
-            reasons = [_PASSED] * len(actions)
-            reasons[misfits[0][0]] = _misfit(misfits[0][1])
-            raise _cancelled(reasons)
+            reasons = [PASSED] * len(actions)
+            reasons[misfits[0][0]] = misfit(misfits[0][1])
+            raise cancelled(reasons)
         return writes
 
     def _report(self, changes: list[Change]) -> None:
         heard = [change for change in changes if change.before is not None or change.after is not None]
         if self._on_write is not None and heard:
             self._on_write(heard)
-
-
-_PASSED: Mapping[str, Any] = {"Code": "None"}
 
 
 def _outcome(write: Write, before: Item | None) -> tuple[Mapping[str, Any], Item | None]:
@@ -262,19 +245,9 @@ def _outcome(write: Write, before: Item | None) -> tuple[Mapping[str, Any], Item
         message = f"The conditional request failed {CANARY_REQUEST}"
         return {"Code": "ConditionalCheckFailed", "Message": message, **standing}, None
     try:
-        return _PASSED, write.after(before)
+        return PASSED, write.after(before)
     except InvalidError as error:
-        return _misfit(error), None
-
-
-def _misfit(error: InvalidError) -> Mapping[str, Any]:
-    return {"Code": "ValidationError", "Message": f"{error} {CANARY_REQUEST}"}
-
-
-def _cancelled(reasons: list[Mapping[str, Any]]) -> _RefusedError:
-    codes = ", ".join(reason["Code"] for reason in reasons)
-    message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-    return _RefusedError("TransactionCanceledException", message, CancellationReasons=reasons)
+        return misfit(error), None
 
 
 def _page(
@@ -293,14 +266,3 @@ def _page(
     if limit is not None and len(page) == limit:
         answer["LastEvaluatedKey"] = {name: page[-1][1][name] for name in keys}
     return answer
-
-
-def _client_error(refused: _RefusedError, operation: str) -> ClientError:
-    message = f"{refused.message} {CANARY_REQUEST}"
-    response: Any = {
-        "Error": {"Code": refused.code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": 400, "RetryAttempts": 0},
-        "message": message,
-        **refused.fields,
-    }
-    return ClientError(response, operation)

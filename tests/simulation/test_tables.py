@@ -12,12 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from simulation import experiments
 from simulation.attribute_values import canonical
 from simulation.cases import CASES, ROW, THINGS, Case, request_of, typed
 from simulation.differential import Call, Deviation, Twin, check_cases, create, specs
+from simulation.experiments import serve
 from simulation.grammar import RESERVED
-from simulation.tables import CANARY_REQUEST, Change, Database, Table
+from simulation.inventor import experiment
+from simulation.tables import CANARY_REQUEST, Change, Database, IndexSpec, Table, TableSpec
 
 NOW = 1.8e9
 NAMES = {short: spec.name for short, spec in specs("t").items()}
@@ -275,6 +276,32 @@ class TestIndexes:
         answer = database.execute("query", request, NOW)
         assert [item["orderId"]["S"] for item in answer["Items"]] == ["2027-01", "2027-02"]
 
+    def test_a_row_moves_to_its_new_place(self, database: Database, orders: Table) -> None:
+        request = {
+            "TableName": orders.name,
+            "Key": typed({"orderId": "o1"}),
+            "UpdateExpression": "SET sweepAt = :v",
+            "ExpressionAttributeValues": typed({":v": 5}),
+        }
+        database.execute("update_item", request, NOW)
+        assert self.found(database, orders) == ["o2", "o3", "o1", "o10"]
+
+    def test_an_index_of_whole_rows_follows_every_change(self) -> None:
+        spec = TableSpec("whole", "orderId", {"all": IndexSpec("owner", None, "ALL")}, None)
+        database = Database([spec])
+        for n in (1, 2):
+            put(database, database.tables["whole"], orderId="one", owner="anne", n=n)
+        request = {
+            "TableName": "whole",
+            "IndexName": "all",
+            "KeyConditionExpression": "#owner = :o",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": typed({":o": "anne"}),
+        }
+        assert database.execute("query", request, NOW)["Items"] == [
+            typed({"orderId": "one", "owner": "anne", "n": 2})
+        ]
+
     def test_it_trails_behind(self, database: Database, orders: Table) -> None:
         orders.index_lag = 5
         put(database, orders, NOW + 10, orderId="o2")
@@ -327,6 +354,17 @@ def test_a_scan_finds_every_row_once(database: Database, things: Table) -> None:
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
     assert sorted(found) == keys
     assert found != keys  # an order that nobody may rely on
+
+
+def test_a_batch_comes_in_an_order_of_its_own(database: Database, things: Table) -> None:
+    keys = [f"o{number}" for number in range(7)]
+    for key in keys:
+        put(database, things, orderId=key)
+    request = {"RequestItems": {things.name: {"Keys": [typed({"orderId": key}) for key in keys]}}}
+    rows = database.execute("batch_get_item", request, NOW)["Responses"][things.name]
+    found = [row["orderId"]["S"] for row in rows]
+    assert sorted(found) == keys
+    assert found != keys
 
 
 @pytest.mark.parametrize(
@@ -419,13 +457,13 @@ def test_known_calls_beside_moto(moto: Twin) -> None:
 
 
 def test_calls_of_the_services_beside_moto(moto: Twin) -> None:
-    experiments.serve(moto, "t", random.Random(1), 100)
+    serve(moto, "t", random.Random(1), 100)
     moto.assert_alike()
 
 
 def test_made_up_calls_beside_moto(moto: Twin) -> None:
     moto.deviations = (Deviation("unspecific", _unspecific),)
     # no strays: moto breaks where it compares values of different kinds
-    experiments.experiment(moto, "t", random.Random(2), 150, strays=0)
+    experiment(moto, "t", random.Random(2), 150, strays=0)
     moto.assert_alike()
     assert moto.met.keys() == {"unspecific"}
