@@ -17,7 +17,7 @@ from simulation.guards import ROOT, Mutant, apply
 from simulation.outcome import Outcome
 
 PATIENCE_SECONDS = 20.0
-"""How long one seed may run before it counts as endless. A healthy one takes well under a second."""
+"""CPU time that one seed may take before it counts as endless. A healthy one takes well under a second."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def hunt(
 ) -> Hunt:
     """Run seeds without the guard until one notices what it does not notice with the guard.
 
-    `patience` in seconds for each seed. `on_seed` hears how many seeds are done. `folder` is where the copy
+    `patience`: CPU seconds for each seed. `on_seed` hears how many seeds are done. `folder` is where the copy
     is made, in a folder of its own that is gone afterwards. Only for a main thread: it needs the alarm clock.
     Raises MutantError where the mutant does not fit.
     """
@@ -103,7 +103,7 @@ def _violation(run: Run, seed: int, mode: str | None, patience: float) -> tuple[
         with _alarm(patience):
             outcome = run(seed, mode=mode)
     except EndlessSeedError:
-        return mode, f"hangs: no end after {patience:g} s"
+        return mode, f"hangs: no end after {patience:g} s of CPU time"
     except Exception as error:  # noqa: BLE001 - whatever it is, the missing guard is noticed
         return mode, f"breaks the run: {error!r}"
     for violation in outcome.violations:
@@ -117,18 +117,18 @@ class EndlessSeedError(BaseException):
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise EndlessSeedError from the block when it takes longer, even if its loop calls nothing."""
+    """Raise EndlessSeedError from the block when it takes more CPU time, even if its loop calls nothing."""
     here = task()
 
     def ring(number: int, frame: FrameType | None) -> None:
         # The loop may be in a greenlet of its own, whose end would change nothing: that one is left hanging.
         here.throw(EndlessSeedError())
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGVTALRM, ring)
     # Again each second after that, should it ring where Python ignores what is raised.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -25,7 +25,9 @@ from simulation.hunting import PATIENCE_SECONDS, Hunt, Load, hunt, real_world
 
 __all__ = ["FILE", "ROOT", "Hunt", "Mutant", "MutantError", "apply", "chosen", "hunt", "hunt_all", "read"]
 
-_START_SECONDS = 60.0  # until a process has loaded its copy
+_SILENCE_SECONDS = (
+    600.0  # of real time: a process that says nothing for so long does not hear its alarm clock
+)
 
 
 def hunt_all(
@@ -103,7 +105,7 @@ class _Hunter:
         """The result, once there is one. Raises MutantError where the mutant does not fit."""
         if not says:
             silence = time.monotonic() - self._heard
-            return self._lost("hangs") if silence > _START_SECONDS + 3 * self._order.patience else None
+            return self._lost("hangs") if silence > _SILENCE_SECONDS else None
         try:
             said: Hunt | MutantError | int | str = self.pipe.recv()
         except (EOFError, ConnectionResetError):

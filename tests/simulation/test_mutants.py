@@ -303,7 +303,7 @@ def test_a_run_that_does_not_end_has_found_its_mutant(
     found = hunt(mutant, range(5, 20), root=tree, load=world(loop), patience=0.2)
 
     assert (found.found, found.seeds, found.seed) == (True, 3, 7)
-    assert found.violation == "hangs: no end after 0.2 s"
+    assert found.violation == "hangs: no end after 0.2 s of CPU time"
 
 
 def test_a_copy_that_does_not_load_has_found_its_mutant(tree: Path, mutant: Mutant) -> None:
