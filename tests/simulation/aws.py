@@ -118,16 +118,17 @@ class Aws:
         self._world.note(detail["data"]["orderId"], self._world.actor, f"published {entry['DetailType']}")
         number = f"event-{self._world.next_number()}"
         self.archive.append((self._world.now, number, entry))
-        self._route(entry, number, self._world.now)
+        self.deliver(entry, number, self._world.now)
 
-    def replay(self, since: float, name: str) -> None:
-        """Send what the archive holds from then on to all rules again."""
-        oldest = self._world.now - self.topology.archive_days * DAY
+    def replay(self, since: float, name: str, *, kept: bool = False) -> None:
+        """Send what the archive holds from then on to all rules again; `kept` for longer than it keeps things
+        by itself, since someone may have."""
+        oldest = 0.0 if kept else self._world.now - self.topology.archive_days * DAY
         for at, event_id, entry in list(self.archive):
             if at >= max(since, oldest):
-                self._route(entry, event_id, at, name)
+                self.deliver(entry, event_id, at, name)
 
-    def _route(self, entry: Mapping[str, str], event_id: str, at: float, replay: str | None = None) -> None:
+    def deliver(self, entry: Mapping[str, str], event_id: str, at: float, replay: str | None = None) -> None:
         """Send an event on its way to every target of every rule that matches."""
         world = self._world
         event = envelope(entry, event_id, at, replay)

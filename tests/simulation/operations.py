@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 INVENTORY_TABLE = "ecom-sim-inventory"
 ITEMS = ("mug", "pen", "hat")
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3600.0
 STORM_ACTIONS = 4
 KEPT_IN_A_CUT = frozenset(
     {Promise.LEGAL, Promise.NOT_NEGATIVE, Promise.STOCK, Promise.ONE_CHARGE, Promise.ENDS, Promise.NO_CANARY}
@@ -37,6 +38,7 @@ class Operator:
         self._rng: Random = world.rng
         self.catalogue: dict[str, int] = {}
         self._cut: dict[str, None] = {}
+        self._tidies_from = 0.0
 
     def stock_up(self) -> None:
         """A few items, few of each: orders compete."""
@@ -56,6 +58,8 @@ class Operator:
                 self._perhaps(0.5, self._redrive_early)
             if storm.is_on(weather.REPLAY):
                 self._perhaps(0.3, self._replay)
+            if storm.is_on(weather.NEWER_VERSION):
+                self._perhaps(0.5, self._publish_newer)
             if storm.is_on(weather.POISON) and self._world.mode.redelivers:
                 self._perhaps(0.5, self._plant)
         if storm.is_on(weather.KEY_DISABLED):
@@ -128,6 +132,18 @@ class Operator:
         world.watch.planted[body] = reason
         world.aws.send(queue, body)
 
+    def _publish_newer(self) -> None:
+        """Somebody publishes the next version of a fact beside today's. Nobody here may act on it."""
+        world = self._world
+        if world.weather.calm or not world.aws.archive:
+            return
+        _, event_id, entry = self._rng.choice(world.aws.archive)
+        detail = json.loads(entry["Detail"])
+        detail["metadata"] |= {"schemaVersion": 2, "eventId": f"newer-{world.next_number()}"}
+        detail["data"] = {name: value for name, value in detail["data"].items() if name != "amount"}
+        world.weather.count(weather.NEWER_VERSION)
+        world.aws.deliver({**entry, "Detail": json.dumps(detail)}, event_id, world.now)
+
     def _disable_key(self) -> None:
         world = self._world
         if world.weather.calm:
@@ -166,12 +182,15 @@ class Operator:
     # --- when it calms
 
     def clear_up(self) -> None:
-        """The storm is over: the key works."""
+        """The storm is over: the key works. Dead-letter queues are looked at now, or only days later."""
         self._world.key_enabled = True
+        if self._world.weather.is_on(weather.LATE_REDRIVE):
+            self._tidies_from = self._world.now + HOUR * self._rng.choice((0.5, 3, 13, 30, 8 * 24))
 
     def tidy(self) -> None:
         """Put back what lies in dead-letter queues; what was parked with a reason stays."""
-        self._redrive()
+        if self._world.now >= self._tidies_from and self._redrive() and self._tidies_from:
+            self._world.weather.count(weather.LATE_REDRIVE)
 
     def _redrive(self) -> int:
         """Move messages from where nobody reads to where they came from. Returns how many."""
@@ -213,7 +232,23 @@ class Operator:
         world = self._world
         for table in world.aws.database.tables.values():
             world.watch.wrote(table.expire(world.now))
-        world.aws.replay(0.0, "everything")
+        world.aws.replay(0.0, "everything", kept=True)
+
+    @property
+    def idle_for(self) -> float:
+        """Seconds until the operator looks at dead-letter queues."""
+        return max(0.0, self._tidies_from - self._world.now)
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether a dead-letter queue holds what has to be put back."""
+        aws = self._world.aws
+        return any(
+            "reason" not in message.attributes
+            for name, queue in aws.queues.items()
+            if aws.is_dead_end(name)
+            for message in queue.messages.values()
+        )
 
     def count(self) -> None:
         """At rest: let everything be checked."""

@@ -261,7 +261,8 @@ class _Reader:
         }
         expiry = body.get("TimeToLiveSpecification", {})
         ttl = expiry["AttributeName"] if expiry.get("Enabled") else None
-        return TableSpec(body["TableName"], key, indexes, ttl)
+        types = {each["AttributeName"]: each["AttributeType"] for each in body["AttributeDefinitions"]}
+        return TableSpec(body["TableName"], key, indexes, ttl, types)
 
     def _sweep(self, stack: Stack, body: Mapping[str, Any]) -> SweepSpec:
         expression, target = stack.text(body["ScheduleExpression"]), body["Target"]

@@ -37,6 +37,7 @@ DELAY = "delay up to hours"
 REORDER = "reorder"
 TARGET_FAILURE = "target failure to the rule's dead-letter queue"
 POISON = "poison"
+NEWER_VERSION = "newer version of a fact"
 
 # In the surroundings
 SKEW = "clock skew"
@@ -48,20 +49,27 @@ RESTORE = "point-in-time restore"
 CANCEL = "customer cancels"
 REDRIVE = "redrive while it storms"
 REPLAY = "archive replay"
+LATE_REDRIVE = "redrive hours or days later"
 LATE_REPLAY = "late replay after keys and rows expired"
 
 AT_CALLS = (CRASH_BEFORE, CRASH_AFTER, STALL, THROTTLE, NO_ANSWER, LOST_ANSWER, LATE_EFFECT)
-AT_OUTSIDE = (OUTSIDE_BEFORE, OUTSIDE_AFTER, OUTSIDE_LATE, CRASH_BEFORE, CRASH_AFTER, STALL)
+OUTSIDE = (OUTSIDE_BEFORE, OUTSIDE_AFTER, OUTSIDE_LATE)
+AT_OUTSIDE = (*OUTSIDE, CRASH_BEFORE, CRASH_AFTER, STALL)
 
 KINDS = (
     *AT_CALLS, SDK_RETRY, CONFLICT, UNPROCESSED, PARTIAL, ACCEPTED_BUT_FAILED,
-    OUTSIDE_BEFORE, OUTSIDE_AFTER, OUTSIDE_LATE, OUTSIDE_DOWN,
+    *OUTSIDE, OUTSIDE_DOWN,
     DUPLICATE_EVENT, DUPLICATE_MESSAGE, DELAY, REORDER, TARGET_FAILURE, POISON,
-    SKEW, STALE_INDEX, KEY_DISABLED, RESTORE, CANCEL, REDRIVE, REPLAY, LATE_REPLAY,
+    NEWER_VERSION,
+    SKEW, STALE_INDEX, KEY_DISABLED, RESTORE, CANCEL, REDRIVE, LATE_REDRIVE, REPLAY,
+    LATE_REPLAY,
 )  # fmt: skip
 
 WEAKEST, STRONGEST = 0.004, 0.12
 """How likely a fault is at each place where it could be."""
+
+RARE_PLACES = 3.0
+"""Gateway and carriers are asked so seldom that their faults have to be more likely."""
 
 
 class Chances:
@@ -91,6 +99,9 @@ class Weather:
         self._strength = {
             kind: WEAKEST * (STRONGEST / WEAKEST) ** rng.random() for kind in KINDS if rng.random() < 0.5
         }
+        for kind in OUTSIDE:
+            if kind in self._strength:
+                self._strength[kind] *= RARE_PLACES
         self._chances: dict[tuple[str, ...], Chances] = {}
 
     def is_on(self, kind: str) -> bool:

@@ -96,9 +96,11 @@ class World:
         return LARGEST_SKEW * (2 * self.rng.random() - 1)
 
     def outside_is_down(self, whom: str) -> bool:
-        """Whether the gateway or a carrier answers nobody at the moment."""
+        """Whether the gateway or a carrier answers nobody at the moment; sometimes nobody does."""
         if self.weather.strikes(weather.OUTSIDE_DOWN):
-            self._down_until[whom] = self.now + HOUR * self.rng.random() ** 2
+            until = self.now + 2 * HOUR * self.rng.random() ** 2
+            whose = ("gateway", *CARRIERS) if self.rng.random() < 0.5 else (whom,)
+            self._down_until.update(dict.fromkeys(whose, until))
         return self._down_until.get(whom, 0.0) > self.now and not self.weather.calm
 
     def struck(self, running: Invocation, fault: str, what: str, order_id: str = "") -> None:
@@ -172,9 +174,9 @@ class World:
 
     def _come_to_rest(self) -> None:
         self.operator.clear_up()
-        end = self.now + PATIENCE
+        end = self.now + PATIENCE + self.operator.idle_for
         while not self.watch.violations:
-            self.engine.run(self.now + 10 * MINUTE)
+            self.engine.run(self.now + (10 * MINUTE if self.operator.idle_for <= 0 else HOUR))
             self.operator.tidy()
             if self._quiet():
                 break
@@ -190,6 +192,7 @@ class World:
             self.pending == 0
             and self.running == 0
             and self.aws.work_left() == 0
+            and not self.operator.has_letters
             and not any(self.aws.open_orders())
         )
 

@@ -49,7 +49,8 @@ class Carrier(Protocol):
     def cancel(self, parcel: Parcel) -> Booking | None:
         """Make sure that no parcel with this key is carried: undo a booking, and refuse a later one.
 
-        Returns the booking only where the parcel cannot be stopped any more. Raises CarrierUnavailableError.
+        Returns the booking only where the parcel cannot be stopped any more. Found by the key as reference,
+        so without limit of time. Raises CarrierUnavailableError.
         """
         ...
 
