@@ -68,6 +68,12 @@ class Story:
     def violations(self) -> list[Violation]:
         return self.watch.violations
 
+    def noticed(self, promise: str, what: str) -> None:
+        """The watch must have noticed this, and have stumbled over nothing."""
+        assert what in self.broken.get(promise, ""), self.broken
+        stumbled = [each for each in self.violations if "Error: " in each.detail and each.promise != promise]
+        assert stumbled == []
+
     # --- writes
 
     def write(self, *rows: tuple[str, str, Mapping[str, Any] | None]) -> None:

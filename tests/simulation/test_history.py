@@ -17,6 +17,7 @@ def told() -> History:
     history.note(START + 62.5, "", "operator", "disabled the key")
     history.note(START + 4000.0625, "o-1", "PaymentLambda [9]", "⚡ crash: put_item")
     history.note(START + 3.25, "o-1", "late request", "inventory: ∅ → RESERVED")
+    history.note(START + 4000.0625, "", "operator", "enabled the key")
     history.note(START + 9000, "", "operator", "goes home")
     return history
 
@@ -34,7 +35,12 @@ def test_an_order_is_told_in_the_order_of_time_with_what_concerned_all_meanwhile
         "inventory: ∅ → RESERVED",
         "disabled the key",
         "⚡ crash: put_item",
+        "enabled the key",
     ]
+
+
+def test_what_concerned_all_is_dim() -> None:
+    assert [row.style for row in told().table("o-1").rows] == [None, None, "dim", None, "dim"]
 
 
 def test_what_happened_at_one_moment_stays_in_the_order_in_which_it_was_noted() -> None:
@@ -81,4 +87,4 @@ def test_machines_read_the_same() -> None:
         "who": "late request",
         "what": "inventory: ∅ → RESERVED",
     }
-    assert len(history.as_json()) == 7
+    assert len(history.as_json()) == 8

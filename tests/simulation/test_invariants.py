@@ -168,6 +168,42 @@ def test_a_decision_just_past_a_window_may_have_been_taken_before_its_end() -> N
     story.reserve()
     story.now = START + 12 * HOUR + 120
     story.pay("INTENT")
+    story.pay("CHARGED")
+    story.now = START + 7 * DAY + 120
+    story.ship("INTENT")
+    story.ship("CREATED")
+    story.now = START + 60 * DAY + 120
+    story.order("SHIPPED", "shipping", **{name: BOOKING[name] for name in list(BOOKING)[:3]})
+    assert story.violations == []
+
+
+def test_a_fast_clock_may_take_a_window_for_over() -> None:
+    story = Story()
+    story.place()
+    story.now = START + HOUR - 120
+    story.release("cancelled")
+    story.now = START + 12 * HOUR - 120
+    story.pay("VOIDED", reason="expired")
+    story.now = START + 7 * DAY - 120
+    story.ship("FAILED", reason="expired")
+    assert story.violations == []
+
+
+def test_a_parcel_that_cannot_be_stopped_ships_however_old_its_order() -> None:
+    story = Story()
+    story.charged()
+    story.ship("INTENT")
+    story.now = START + 8 * DAY
+    story.ship("CANCELLING", reason="expired")
+    story.ship("CREATED")
+    assert story.violations == []
+
+
+def test_a_decision_at_the_horizon_may_still_be_written() -> None:
+    story = Story()
+    story.place()
+    story.now = START + 60 * DAY + 120
+    story.release("cancelled")
     assert story.violations == []
 
 
@@ -220,7 +256,10 @@ def test_after_a_restore_rows_go_on_from_where_they_were_put_back() -> None:
 
 
 def test_after_a_restore_of_the_stock_its_figures_count() -> None:
-    story = Story()
+    story = Story(stock=20)
+    for order_id in ("one", "another"):
+        story.place(order_id)
+        story.reserve(order_id=order_id)
     story.place()
     before = dict(story.tables["inventory"])
     story.reserve()

@@ -8,6 +8,7 @@ import pytest
 
 from simulation.invariants import CANARY_GATEWAY, Promise
 from simulation.story import AMOUNT, ITEM, KEY, LINES, ORDER, Break, Story
+from simulation.tables import CANARY_REQUEST
 
 WISH = {"items": [ITEM, {"itemId": ITEM, "quantity": 1}], "amount": AMOUNT / 100, "currency": "USD"}
 PLACE: dict[str, Any] = {"method": "POST", "order_id": None, "key": KEY, "wish": WISH}
@@ -69,6 +70,28 @@ def _not_there_yet(story: Story) -> None:
     story.answer(404, problem(404))
 
 
+def _asks_again_later(story: Story) -> None:
+    story.place()
+    story.answer(202, story.view(), **PLACE)
+    story.began = story.now = story.now + 9
+    story.answer(202, story.view(), **PLACE)
+    story.answer(404, problem(404), order_id="no-such-order")
+    story.answer(404, problem(404), owner=STRANGER)
+
+
+def _asks_after_a_year(story: Story) -> None:
+    story.shipped()
+    story.began = story.now = story.now + 370 * 86400
+    story.delete("orders")
+    story.answer(404, problem(404))
+
+
+def _pays_in_yen(story: Story) -> None:
+    story.place(currency="JPY")
+    view = story.view(amount=AMOUNT)
+    story.answer(202, view, **{**PLACE, "wish": {**WISH, "amount": AMOUNT, "currency": "JPY"}})
+
+
 FINE: tuple[Break, ...] = (
     _well_served,
     _without_key,
@@ -76,6 +99,9 @@ FINE: tuple[Break, ...] = (
     _unlucky,
     _looked_before_another_answer,
     _not_there_yet,
+    _asks_again_later,
+    _asks_after_a_year,
+    _pays_in_yen,
 )
 
 
@@ -110,6 +136,26 @@ def _cancel_forgotten(story: Story) -> None:
 def _not_too_late(story: Story) -> None:
     story.place()
     story.answer(409, problem(409), "POST")
+
+
+def _another_is_cancelled(story: Story) -> None:
+    story.place()
+    story.cancelling()
+    story.answer(202, story.view(), "POST", order_id="another")
+
+
+def _cancelled_after_its_end(story: Story) -> None:
+    story.cancelled()
+    story.answer(202, story.view(), "POST")
+
+
+def _too_late_for_no_order(story: Story) -> None:
+    story.answer(409, problem(409), "POST")
+
+
+def _too_late_for_a_stranger(story: Story) -> None:
+    story.shipped()
+    story.answer(409, problem(409), "POST", owner=STRANGER)
 
 
 def _another_order(story: Story) -> None:
@@ -152,6 +198,10 @@ def _two_statuses(story: Story) -> None:
 
 def _internals(story: Story) -> None:
     story.answer(500, problem(500, detail=CANARY_GATEWAY), struck=True)
+
+
+def _quotes_the_request(story: Story) -> None:
+    story.answer(500, problem(500, detail=CANARY_REQUEST), struck=True)
 
 
 def _not_json(story: Story) -> None:
@@ -200,6 +250,18 @@ def _goes_back_after_an_hour(story: Story) -> None:
     story.answer(200, old)
 
 
+def _goes_back_after_two_answers(story: Story) -> None:
+    """The second, asked for at the same time, was allowed to."""
+    _looked_before_another_answer(story)
+    story.began = story.now = story.now + 1
+    story.answer(200, story.view(status="PLACED", timeline=story.view()["timeline"][:1]))
+
+
+def _another_day(story: Story) -> None:
+    story.place()
+    story.answer(200, story.view(placedAt="2026-01-02T00:00:00.000Z"))
+
+
 def _listed_twice(story: Story) -> None:
     story.place()
     story.answer(200, {"orders": [story.view(), story.view()]}, order_id=None)
@@ -235,6 +297,10 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_lost, Promise.STORED, "its owner is told that there is no such order"),
     (_cancel_forgotten, Promise.STORED, f"the cancel was accepted, and shows {ORDER} PLACED"),
     (_not_too_late, Promise.STORED, "too late, it says, for an order still open"),
+    (_another_is_cancelled, Promise.STORED, "the cancel was accepted, and shows"),
+    (_cancelled_after_its_end, Promise.STORED, f"the cancel was accepted, and shows {ORDER} CANCELLED"),
+    (_too_late_for_no_order, Promise.STORED, "too late, it says"),
+    (_too_late_for_a_stranger, Promise.STORED, "too late, it says"),
     (_another_order, Promise.OWN_KEY, f"the key stands for order {ORDER}"),
     (_another_wish, Promise.OWN_KEY, "asked for ([('mug', 2)], 400, 'USD'), answered with"),
     (_same_wish_refused, Promise.OWN_KEY, "the key is new or the wish the same"),
@@ -244,13 +310,16 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_no_detail, Promise.PROBLEM, "answered 400 as application/problem+json"),
     (_two_statuses, Promise.PROBLEM, "answered 400, and says 404"),
     (_internals, Promise.PROBLEM, "the answer quotes what failed"),
+    (_quotes_the_request, Promise.PROBLEM, "the answer quotes what failed"),
     (_not_json, Promise.PROBLEM, "JSONDecodeError"),
-    (_other_amount, Promise.SEEN, "([('mug', 2)], 499, 'USD'), stored as ([('mug', 2)], 500, 'USD')"),
+    (_other_amount, Promise.SEEN, "([('mug', 2)], 499, 'USD') of 2026-01-01T00:00:02.000Z, stored as"),
     (_other_items, Promise.SEEN, "shown as ([('mug', 2), ('mug', 2)], 500, 'USD')"),
     (_never_was, Promise.SEEN, "shown as PAID with PLACED → PAID, while it is PLACED"),
     (_status_without_step, Promise.SEEN, "shown as PAID with PLACED, while it is PLACED"),
     (_goes_back, Promise.SEEN, "2 steps were shown before, now only PLACED"),
     (_goes_back_after_an_hour, Promise.SEEN, "2 steps were shown before, now only PLACED"),
+    (_goes_back_after_two_answers, Promise.SEEN, "2 steps were shown before, now only PLACED"),
+    (_another_day, Promise.SEEN, "shown as ([('mug', 2)], 500, 'USD') of 2026-01-02"),
     (_listed_twice, Promise.SEEN, "a page shows an order twice"),
     (_oldest_first, Promise.SEEN, "a page is not in order"),
     (_somebody_elses, Promise.OWN_ORDERS, "it was shown to somebody else"),
@@ -264,7 +333,7 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
 def test_a_broken_promise_is_reported_with_what_broke_it(tell: Break, promise: str, what: str) -> None:
     story = Story()
     tell(story)
-    assert what in story.broken.get(promise, ""), story.broken
+    story.noticed(promise, what)
 
 
 def test_after_a_restore_older_states_may_be_shown_again() -> None:

@@ -27,6 +27,7 @@ def _lost_parcel(story: Story) -> dict[str, str]:
 
 def _shipped(story: Story) -> dict[str, str]:
     story.shipped()
+    story.watch.logged("INFO", "order placed", {"orderId": ORDER})
     return story.rest([charge()], [parcel()])
 
 
@@ -302,6 +303,24 @@ BREAKS: tuple[tuple[Judged, str, str], ...] = (
 def test_a_broken_promise_is_reported_with_what_broke_it(tell: Judged, promise: str, what: str) -> None:
     found = tell(Story())
     assert any(what in detail for name, detail in found.items() if name.startswith(promise)), found
+
+
+def test_an_open_order_may_have_been_charged() -> None:
+    story = Story()
+    story.charged()
+    story.rest([charge()])
+    assert [(each.promise, each.order_id) for each in story.violations] == [
+        (Promise.ENDS, ORDER),
+        (Promise.MONEY, "USD"),
+    ]
+
+
+def test_a_refund_of_what_was_paid_needs_a_shipment_that_failed() -> None:
+    story = Story()
+    story.refunded()
+    story.tables["shipping"].clear()
+    story.rest([charge(**REFUND)])
+    assert "closed as REFUNDED, but the shipment is missing" in {each.detail for each in story.violations}
 
 
 def test_every_canary_is_found() -> None:

@@ -15,6 +15,9 @@ from simulation.watch.promises import CANARY_GATEWAY, FORWARD, LONGEST, Promise
 
 ORDER_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://ecom.example/orders")
 WITHOUT_DECIMALS = frozenset({"JPY", "KRW"})
+read = json.JSONDecoder(parse_float=Decimal).decode
+"""JSON with every digit of its numbers."""
+
 PROBLEM = ("type", "title", "status", "detail")
 Wish = tuple[list[tuple[str, int]], int, str]
 
@@ -34,7 +37,7 @@ class Answers:
         order_id = (request.get("pathParameters") or {}).get("orderId") or ""
         if CANARY_REQUEST in response["body"] or CANARY_GATEWAY in response["body"]:
             self._broken(Promise.PROBLEM, order_id, f"the answer quotes what failed: {response['body']}")
-        body = json.loads(response["body"], parse_float=Decimal)
+        body = read(response["body"])
         if status >= 400:
             self._refused(request, response, status, body, order_id, struck)
             return
@@ -43,11 +46,10 @@ class Answers:
             self._listed(owner, body["orders"])
             return
         self._shown(owner, body)
-        if request["httpMethod"] == "POST" and status == 202:
-            if order_id:
-                self._cancelled(order_id, body)
-            else:
-                self._accepted(owner, request, body)
+        if status == 202 and order_id:
+            self._cancelled(order_id, body)
+        elif status == 202:
+            self._accepted(owner, request, body)
 
     def forget(self, order_id: str) -> None:
         """The order's row was put back to an earlier moment: what was shown may not be true any more."""
@@ -69,10 +71,12 @@ class Answers:
         stored = lines(order, "items"), number(order, "amount"), text(order, "currency")
         shown = _lines(view["items"]), _minor(view["amount"], view["currency"]), view["currency"]
         if shown != stored or view["placedAt"] != text(order, "placedAt"):
-            self._broken(Promise.SEEN, order_id, f"shown as {shown}, stored as {stored}")
+            self._broken(
+                Promise.SEEN, order_id, f"shown as {shown} of {view['placedAt']}, stored as {stored}"
+            )
         steps = [plain(step) for step in order["timeline"]["L"]]
         timeline = view["timeline"]
-        if timeline != steps[: len(timeline)] or not timeline or timeline[-1]["status"] != view["status"]:
+        if timeline != steps[: len(timeline)] or timeline[-1]["status"] != view["status"]:
             self._broken(
                 Promise.SEEN,
                 order_id,
@@ -158,8 +162,7 @@ class Answers:
             self._key_taken(owner, request)
 
     def _key_taken(self, owner: str, request: Mapping[str, Any]) -> None:
-        key = key_of(request)
-        order_id = "" if key is None else named(owner, key)
+        order_id = named(owner, key_of(request) or "")
         order = self._memory.order(order_id)
         if order is None or stored_wish(order) == wish_of(request):
             self._broken(Promise.OWN_KEY, order_id, "refused, though the key is new or the wish the same")
@@ -170,13 +173,13 @@ class Answers:
 
 def owner_of(request: Mapping[str, Any]) -> str:
     """Who is calling, as API Gateway says it."""
-    return str(((request.get("requestContext") or {}).get("identity") or {}).get("userArn") or "")
+    return str(request["requestContext"]["identity"]["userArn"])
 
 
 def key_of(request: Mapping[str, Any]) -> str | None:
     """The Idempotency-Key of a request."""
-    headers = request.get("headers") or {}
-    return next((str(value) for name, value in headers.items() if name.lower() == "idempotency-key"), None)
+    headers: Mapping[str, str] = request["headers"]
+    return next((value for name, value in headers.items() if name.lower() == "idempotency-key"), None)
 
 
 def named(owner: str, key: str) -> str:
@@ -186,7 +189,7 @@ def named(owner: str, key: str) -> str:
 
 def wish_of(request: Mapping[str, Any]) -> Wish:
     """What a request asks for: items with quantities, amount in minor units, currency."""
-    body = json.loads(request["body"], parse_float=Decimal)
+    body = read(request["body"])
     currency = body.get("currency", "USD")
     wanted: dict[str, int] = {}
     for item_id, quantity in _lines(body["items"]):

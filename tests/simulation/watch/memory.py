@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ EVERY = "*"
 class Memory:
     """Rows are kept as they were written: nothing changes them, so no copy is made.
 
-    rows     the last row of each kind by order id; one that expired stays
+    rows     the row of each kind by order id; an order's stays when it has expired
     stood    the row as it was when it last had a state, by kind, order id and state
     placed   when each order was placed, in epoch seconds by the clock of whoever took it
     born     when its row was written, by the true clock
@@ -56,16 +56,16 @@ class Memory:
     def state(self, kind: str, order_id: str) -> str:
         """The state of an order's row now; empty where there is none."""
         row = self.rows[kind].get(order_id)
-        return "" if row is None or (kind, order_id) in self.gone else text(row, "state")
+        return "" if row is None else text(row, "state")
 
     def order(self, order_id: str) -> Item | None:
         """The row of an order as it stands."""
         return self.rows["order"].get(order_id)
 
-    def age(self, order_id: str, row: Item) -> float:
-        """Seconds since the order of a row was placed."""
-        placed = self.placed.get(order_id)
-        return self.now() - (seconds(text(row, "placedAt")) if placed is None else placed)
+    def age(self, order_id: str) -> float:
+        """Seconds since an order was placed; 0 if it never was."""
+        now = self.now()
+        return now - self.placed.get(order_id, now)
 
     def forget(self, kind: str, order_id: str) -> None:
         """The history of a row is cut: whatever it is next, it starts anew."""
@@ -93,7 +93,7 @@ def number(row: Item, name: str) -> int:
 
 
 def plain(value: Mapping[str, Any]) -> Any:
-    """An attribute value as plain Python. Numbers are ints, sets are sorted lists."""
+    """An attribute value as plain Python. Numbers are ints, sets stay lists."""
     ((kind, content),) = value.items()
     if kind == "N":
         return int(content)
@@ -101,7 +101,7 @@ def plain(value: Mapping[str, Any]) -> Any:
         return [plain(element) for element in content]
     if kind == "M":
         return plain_row(content)
-    return sorted(content) if kind == "SS" else content
+    return content
 
 
 def plain_row(row: Item) -> dict[str, Any]:
@@ -111,9 +111,7 @@ def plain_row(row: Item) -> dict[str, Any]:
 
 def lines(row: Item, name: str) -> list[tuple[str, int]]:
     """Items and quantities of a row's list of lines."""
-    value = row.get(name)
-    elements: Iterable[Any] = value["L"] if value is not None else ()
-    return [(text(element["M"], "itemId"), number(element["M"], "quantity")) for element in elements]
+    return [(line["M"]["itemId"]["S"], int(line["M"]["quantity"]["N"])) for line in row[name]["L"]]
 
 
 def seconds(moment: str) -> float:

@@ -137,10 +137,10 @@ class Participants:
         memory.moves.add((kind.name, was, state))
         if (was, state) not in kind.moves:
             self._broken(Promise.LEGAL, order_id, f"the {kind.name} was {was or 'not there'}, now {state}")
-        for name in kind.needs.get(state, ()) if was else (*kind.needs.get(state, ()), *STAMPS):
+        for name in (*kind.needs.get(state, ()), *STAMPS):
             if name not in after:
                 self._broken(Promise.LEGAL, order_id, f"the {kind.name} is {state} without {name}")
-        age = memory.age(order_id, after)
+        age = memory.age(order_id)
         if age > REPLAY_HORIZON + LATE:
             self._broken(
                 Promise.HORIZON,
@@ -165,9 +165,9 @@ class Participants:
             )
 
     def _deleted(self, kind: Kind, order_id: str, row: Item) -> None:
-        expires = number(row, "expiresAt")
-        if not expires or expires > self._memory.now():
+        if not 0 < number(row, "expiresAt") <= self._memory.now():
             self._broken(Promise.KEPT, order_id, f"the {kind.name} was deleted as {text(row, 'state')}")
+        self._memory.rows[kind.name].pop(order_id, None)
         self._memory.gone.add((kind.name, order_id))
 
     # ------------------------------------------------------------------------------------------ reservations
@@ -180,16 +180,16 @@ class Participants:
         self._as_ordered(order_id, "reservation", after)
         if state == "RESERVED":
             self._stock.priced(order_id, after)
-        elif state == "REJECTED":
+        else:
             self._stock.refused(order_id, after)
 
     def _may_release(self, order_id: str, was: str, after: Item) -> None:
         memory = self._memory
         outcome, payment = text(after, "outcome"), memory.state("payment", order_id)
-        age = memory.age(order_id, after)
+        age = memory.age(order_id)
         if not was and outcome == "cancelled" and age > RESERVATION_WINDOW - EARLY:
             return
-        if outcome == "" or RELEASED_AFTER.get(payment) != outcome:
+        if RELEASED_AFTER.get(payment) != outcome:
             self._broken(
                 Promise.MONEY_FIRST,
                 order_id,
@@ -210,13 +210,12 @@ class Participants:
                     f"the payment is {state}, but the reservation is {reservation or 'missing'}",
                 )
             self._in_time(order_id, state, after, PAYMENT_WINDOW)
-            if state == "INTENT":
-                self._as_ordered(order_id, "payment", after)
+            self._as_ordered(order_id, "payment", after)
             return
         shipment = self._memory.state("shipment", order_id)
         if was in ("", "INTENT"):
             reason = text(after, "reason")
-            age = self._memory.age(order_id, after)
+            age = self._memory.age(order_id)
             expired = reason == "expired" and age > PAYMENT_WINDOW - EARLY
             if expired or (reason == "cancelled" and shipment == "FAILED"):
                 return
@@ -251,14 +250,12 @@ class Participants:
             carrier = text(after, "carrier")
             if carrier not in (before.get("asked") or {"SS": ()})["SS"]:
                 self._broken(Promise.NOTED, order_id, f"booked with {carrier}, which the row did not name")
-        elif state == "CANCELLING" or not was:
+        elif state != "INTENT":
             self._may_stop(order_id, was, state, after)
 
     def _may_stop(self, order_id: str, was: str, state: str, after: Item) -> None:
-        if state == "INTENT":
-            return
         reason = text(after, "reason")
-        age = self._memory.age(order_id, after)
+        age = self._memory.age(order_id)
         order = self._memory.order(order_id)
         if reason == "cancelled":
             why = order is not None and turned(order) is not None
@@ -277,7 +274,7 @@ class Participants:
     # ------------------------------------------------------------------------------------------------ common
 
     def _in_time(self, order_id: str, state: str, after: Item, window: float) -> None:
-        age = self._memory.age(order_id, after)
+        age = self._memory.age(order_id)
         if age > window + LATE:
             self._broken(
                 Promise.WINDOW,

@@ -94,7 +94,7 @@ class Rest:
                 for charge in made:
                     kept[charge.currency] += charge.amount if charge.refunded_at is None else 0
         value: Counter[str] = Counter()
-        for order_id, order in self._closed_as("SHIPPED"):
+        for order_id, order in self._shipped():
             if order_id not in charges:
                 self._broken(Promise.MONEY, order_id, "it shipped, and was never charged")
             if self._memory.claimed(Promise.MONEY, order_id):
@@ -142,7 +142,7 @@ class Rest:
         for carrier in carriers.values():
             for parcel in carrier.parcels:
                 carried.setdefault(parcel.order_id, []).append(parcel.booking)
-        shipped = dict(self._closed_as("SHIPPED"))
+        shipped = dict(self._shipped())
         for order_id, bookings in carried.items():
             if order_id not in shipped:
                 order = self._memory.order(order_id)
@@ -195,9 +195,8 @@ class Rest:
         gone = self._memory.gone
         return {id_: row for id_, row in self._memory.rows["order"].items() if ("order", id_) in gone}
 
-    def _closed_as(self, status: str) -> list[tuple[str, Item]]:
-        orders = self._memory.rows["order"].items()
-        return [each for each in orders if "closed" in each[1] and text(each[1], "status") == status]
+    def _shipped(self) -> list[tuple[str, Item]]:
+        return [each for each in self._memory.rows["order"].items() if text(each[1], "status") == "SHIPPED"]
 
     def _voided_for_age(self, order_id: str) -> bool:
         payment = self._memory.rows["payment"].get(order_id)
