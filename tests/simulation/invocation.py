@@ -41,7 +41,7 @@ class Invocation(Task):
 
     def strike(self, kinds: tuple[str, ...]) -> str | None:
         """The fault that strikes the next call, if any."""
-        return None if self._safe else self.world.weather.strike(kinds)
+        return None if self._safe else self.world.weather.strike(kinds, self.engine.now)
 
     def _run(self) -> Any:
         services = self.world.services

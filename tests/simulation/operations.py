@@ -60,6 +60,8 @@ class Operator:
                 self._perhaps(0.3, self._replay)
             if storm.is_on(weather.NEWER_VERSION):
                 self._perhaps(0.5, self._publish_newer)
+            if storm.is_on(weather.FORGED) and self._world.mode.redelivers:
+                self._perhaps(0.5, self._forge)
             if storm.is_on(weather.POISON) and self._world.mode.redelivers:
                 self._perhaps(0.5, self._plant)
         if storm.is_on(weather.KEY_DISABLED):
@@ -125,12 +127,13 @@ class Operator:
         world = self._world
         if world.weather.calm:
             return
-        world.weather.count(weather.POISON)
-        queue = self._rng.choice(sorted(world.aws.mappings))
-        bodies = (*poison.ANYWHERE, *poison.FOR_QUEUE.get(queue, ()))
-        body, reason = self._rng.choice(bodies)
-        world.watch.planted[body] = reason
-        world.aws.send(queue, body)
+        for _ in range(self._rng.randint(1, 5)):
+            world.weather.count(weather.POISON)
+            queue = self._rng.choice(sorted(world.aws.mappings))
+            bodies = (*poison.ANYWHERE, *poison.FOR_QUEUE.get(queue, ()))
+            body, reason = self._rng.choice(bodies)
+            world.watch.planted[body] = reason
+            world.aws.send(queue, body)
 
     def _publish_newer(self) -> None:
         """Somebody publishes the next version of a fact beside today's. Nobody here may act on it."""
@@ -143,6 +146,20 @@ class Operator:
         detail["data"] = {name: value for name, value in detail["data"].items() if name != "amount"}
         world.weather.count(weather.NEWER_VERSION)
         world.aws.deliver({**entry, "Detail": json.dumps(detail)}, event_id, world.now)
+
+    def _forge(self) -> None:
+        """Poison under the id of a genuine fact comes together with it. The fact is handled all the same."""
+        world = self._world
+        placed = [each for each in world.aws.archive if each[2]["DetailType"] == "OrderPlaced"]
+        if world.weather.calm or not placed:
+            return
+        at, event_id, entry = self._rng.choice(placed)
+        body, reason = poison.forged(json.loads(entry["Detail"]))
+        world.weather.count(weather.FORGED)
+        world.watch.planted[body] = reason
+        for _ in range(2):
+            world.aws.deliver(entry, event_id, at)
+            world.aws.send("InventoryQueue", body)
 
     def _disable_key(self) -> None:
         world = self._world

@@ -45,6 +45,13 @@ ANYWHERE: tuple[tuple[str, str], ...] = (
 )
 """Poison for every queue."""
 
+
+def forged(detail: Any) -> tuple[str, str]:
+    """An OrderPlaced under the id, and of the order, of a genuine one, but without items."""
+    data = {**detail["data"], "items": []}
+    return _event("orders.service", "OrderPlaced", data, eventId=detail["metadata"]["eventId"]), "items"
+
+
 FOR_QUEUE: dict[str, tuple[tuple[str, str], ...]] = {
     "InventoryQueue": (
         (_event("orders.service", "OrderPlaced", {**_PLACED, "items": []}), "items"),

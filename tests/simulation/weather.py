@@ -38,6 +38,7 @@ REORDER = "reorder"
 TARGET_FAILURE = "target failure to the rule's dead-letter queue"
 POISON = "poison"
 NEWER_VERSION = "newer version of a fact"
+FORGED = "poison under a genuine fact's id"
 
 # In the surroundings
 SKEW = "clock skew"
@@ -60,13 +61,17 @@ KINDS = (
     *AT_CALLS, SDK_RETRY, CONFLICT, UNPROCESSED, PARTIAL, ACCEPTED_BUT_FAILED,
     *OUTSIDE, OUTSIDE_DOWN,
     DUPLICATE_EVENT, DUPLICATE_MESSAGE, DELAY, REORDER, TARGET_FAILURE, POISON,
-    NEWER_VERSION,
+    NEWER_VERSION, FORGED,
     SKEW, STALE_INDEX, KEY_DISABLED, RESTORE, CANCEL, REDRIVE, LATE_REDRIVE, REPLAY,
     LATE_REPLAY,
 )  # fmt: skip
 
 WEAKEST, STRONGEST = 0.004, 0.12
 """How likely a fault is at each place where it could be."""
+
+BURSTING = frozenset({THROTTLE, NO_ANSWER, LOST_ANSWER, CONFLICT, UNPROCESSED, PARTIAL, ACCEPTED_BUT_FAILED})
+BURSTS, BURST_SECONDS, IN_A_BURST = 0.1, 20.0, 0.8
+"""How often one of these faults begins a burst, how long that lasts, how likely the fault is meanwhile."""
 
 RARE_PLACES = 3.0
 """Gateway and carriers are asked so seldom that their faults have to be more likely."""
@@ -103,6 +108,8 @@ class Weather:
             if kind in self._strength:
                 self._strength[kind] *= RARE_PLACES
         self._chances: dict[tuple[str, ...], Chances] = {}
+        self._burst = ""
+        self._burst_ends = 0.0
 
     def is_on(self, kind: str) -> bool:
         """Whether this run has this kind at all."""
@@ -114,16 +121,23 @@ class Weather:
             self._strength.pop(kind, None)
         self._chances.clear()
 
-    def strike(self, kinds: tuple[str, ...]) -> str | None:
+    def strike(self, kinds: tuple[str, ...], now: float) -> str | None:
         """The fault of one of these kinds that strikes here and now, if any."""
         if self.calm:
             return None
+        if now < self._burst_ends and self._burst in kinds and self._rng.random() < IN_A_BURST:
+            return self._burst
         chances = self._chances.get(kinds)
         if chances is None:
             chances = Chances((kind, self._strength[kind]) for kind in kinds if kind in self._strength)
             self._chances[kinds] = chances
         number = self._rng.random()
-        return chances.pick(number) if number < chances.total else None
+        if number >= chances.total:
+            return None
+        kind = chances.pick(number)
+        if kind in BURSTING and self._rng.random() < BURSTS:
+            self._burst, self._burst_ends = kind, now + BURST_SECONDS * self._rng.random()
+        return kind
 
     def strikes(self, kind: str, factor: float = 1.0) -> bool:
         """Whether a fault of this kind strikes here and now; if so it is counted."""

@@ -169,6 +169,15 @@ class TestDuplicates:
         assert bench.run(genuine) == []
         assert bench.handled == [forged[1], "1"]
 
+    def test_another_content_under_the_same_id_does_not_settle_the_fact_either(
+        self, bench: Bench, make_fact: MakeFact
+    ) -> None:
+        """Of the same order and type, but without what the handler reads, say: that would be parked."""
+        genuine = make_fact("One", "1")
+        twisted = replace(genuine, data={**genuine.data, "amount": "none"})
+        assert bench.run(twisted, genuine) == [1]
+        assert bench.handled == ["1"]
+
     def test_a_copy_that_is_poison_does_not_settle_the_others(
         self, bench: Bench, make_fact: MakeFact
     ) -> None:

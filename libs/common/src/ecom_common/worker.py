@@ -128,8 +128,9 @@ class Worker:
         for delivery in deliveries:
             if delivery.fact is not None:
                 first = facts.setdefault(delivery.fact.event_id, delivery.fact)
-                if (first.order_id, first.detail_type) != (delivery.fact.order_id, delivery.fact.detail_type):
-                    # A forged id. Sharing the result would delete a genuine fact that nobody has handled.
+                if (first.detail_type, first.data) != (delivery.fact.detail_type, delivery.fact.data):
+                    # Not a copy, whatever its id says. Sharing the result would delete or park a genuine fact
+                    # that nobody has handled.
                     delivery.result = Retry("another fact in the batch has the same id")
                     delivery.fact = None
         results: dict[str, Result] = {}
