@@ -32,7 +32,7 @@ class Forecast(Weather):
         self.next: list[str | None] = []
         self.everywhere: set[str] = set()
 
-    def strike(self, kinds: tuple[str, ...]) -> str | None:
+    def strike(self, kinds: tuple[str, ...], now: float) -> str | None:
         fault = self.next.pop(0) if self.next else None
         assert fault is None or fault in kinds, f"{fault} is none of {kinds}"
         return fault

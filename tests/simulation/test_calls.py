@@ -279,9 +279,11 @@ def test_the_sdk_that_retries_a_transaction_sends_the_same_token_and_succeeds(la
 
 
 def test_the_next_call_with_the_same_transaction_has_a_token_of_its_own(lab: Lab) -> None:
-    lab.call("transact_write_items", TOGETHER)
-    heard = lab.call("transact_write_items", TOGETHER)
-    assert heard.code == "TransactionCanceledException"
+    def twice() -> None:
+        call("transact_write_items", TOGETHER)
+        call("transact_write_items", TOGETHER)
+
+    assert lab.hear(twice).code == "TransactionCanceledException"
 
 
 def test_the_sdk_that_retries_a_publication_publishes_twice(lab: Lab) -> None:
@@ -713,7 +715,7 @@ def test_even_an_error_that_the_fakes_raise_by_themselves_quotes_the_request(lab
 
 def test_which_faults_a_call_may_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(lab.weather, "strike", asked.append)
+    monkeypatch.setattr(lab.weather, "strike", lambda kinds, now: asked.append(kinds))
     for operation, request in (("get_item", READ), ("query", QUERY), ("put_item", NEW)):
         lab.call(operation, request)
     lab.call("transact_write_items", TOGETHER)

@@ -32,8 +32,7 @@ from simulation.guards import Mutant, apply
 from simulation.services import PACKAGES, Services, load
 from simulation.world import run
 
-ORDINARY = 8
-"""A seed in whose world a good deal happens: all five functions run."""
+REAL_SLEEP = time.sleep
 
 CHANGED = Mutant(
     id="another-key",
@@ -42,6 +41,13 @@ CHANGED = Mutant(
     find='f"{payment.order_id}:charge"',
     replace='f"{payment.order_id}:another"',
 )
+
+
+@pytest.fixture(scope="module")
+def ordinary(services: Services) -> int:
+    """A seed in whose small world every service has something to do."""
+    worlds = ((seed, run(seed, services)) for seed in range(100))
+    return next(seed for seed, each in worlds if "SHIPPED" in each.ended and each.invocations < 150)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +66,9 @@ def ours() -> dict[str, ModuleType]:
 
 
 def surroundings() -> dict[str, Any]:
+    assert time.sleep is REAL_SLEEP
     return {
         "modules": ours(),
-        "sleep": time.sleep,
         "environment": dict(os.environ),
         "path": sys.path[:],
         "chance": random.getstate(),
@@ -75,11 +81,11 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def test_a_run_leaves_the_process_as_it_was(services: Services) -> None:
+def test_a_run_leaves_the_process_as_it_was(services: Services, ordinary: int) -> None:
     random.seed(4711)
     before = surroundings()
     path, environment = sys.path, os.environ
-    run(ORDINARY, services)
+    run(ordinary, services)
     after = surroundings()
     for name, value in before.items():
         assert after[name] == value, name
@@ -98,15 +104,15 @@ def test_loading_leaves_the_process_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_run_that_breaks_down_leaves_the_process_as_it_was(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, ordinary: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulation.aws.Aws.deliver", broken)
+    monkeypatch.setattr("simulation.aws.Aws.wake", broken)
     before = surroundings()
     with pytest.raises(ZeroDivisionError):
-        run(ORDINARY, services)
+        run(ordinary, services)
     after = surroundings()
     assert [name for name, value in before.items() if after[name] != value] == []
 
@@ -124,8 +130,8 @@ def test_a_tree_that_does_not_load_leaves_the_process_as_it_was(tmp_path: Path) 
 # ------------------------------------------------------------------------------------------- whose code it is
 
 
-def test_every_module_of_a_tree_is_of_that_tree(services: Services, other: Services) -> None:
-    run(ORDINARY, other)
+def test_every_module_of_a_tree_is_of_that_tree(services: Services, other: Services, ordinary: int) -> None:
+    run(ordinary, other)
     for tree in (services, other):
         with tree.installed():
             files = {name: Path(str(module.__file__)) for name, module in ours().items()}
@@ -145,7 +151,7 @@ def test_two_trees_have_no_module_in_common_with_each_other_or_the_process(
     assert not sets[1] & sets[2]
 
 
-def keys_asked_for(tree: Services, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def keys_asked_for(tree: Services, ordinary: int, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The endings of the keys that a run's charges were made with."""
     keys: set[str] = set()
     original: Callable[..., Any] = clients.Gateway.charge
@@ -156,31 +162,31 @@ def keys_asked_for(tree: Services, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     with monkeypatch.context() as patch:
         patch.setattr(clients.Gateway, "charge", charge)
-        run(ORDINARY, tree)
+        run(ordinary, tree)
     return keys
 
 
 def test_the_code_that_runs_is_that_of_the_tree(
-    services: Services, other: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, other: Services, ordinary: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
-        assert keys_asked_for(services, monkeypatch) == {"charge"}
-        assert keys_asked_for(other, monkeypatch) == {"another"}
+        assert keys_asked_for(services, ordinary, monkeypatch) == {"charge"}
+        assert keys_asked_for(other, ordinary, monkeypatch) == {"another"}
 
 
-def test_two_trees_side_by_side_do_not_mix(services: Services, other: Services) -> None:
-    hashes = [run(ORDINARY, tree).state_hash for tree in (services, other, services, other)]
+def test_two_trees_side_by_side_do_not_mix(services: Services, other: Services, ordinary: int) -> None:
+    hashes = [run(ordinary, tree).state_hash for tree in (services, other, services, other)]
     assert hashes[0] == hashes[2]
     assert hashes[1] == hashes[3]
     assert hashes[0] != hashes[1]
 
 
-def test_what_has_run_before_changes_nothing(services: Services) -> None:
+def test_what_has_run_before_changes_nothing(services: Services, ordinary: int) -> None:
     """Sandboxes are used again: what one world leaves in them must not reach the next."""
-    first = run(ORDINARY, services).state_hash
-    for seed in (2, 5, 18):
+    first = run(ordinary, services).state_hash
+    for seed in (1, 5, 18):
         run(seed, services)
-    assert run(ORDINARY, services).state_hash == first
+    assert run(ordinary, services).state_hash == first
 
 
 def test_the_environment_of_a_function_is_the_templates(services: Services) -> None:
@@ -204,7 +210,6 @@ def test_two_invocations_at_once_have_a_sandbox_each(services: Services) -> None
 
 # ----------------------------------------------------------------------------------------- what was swapped
 
-REAL_SLEEP = time.sleep
 HARMLESS = (str, bytes, int, float, bool, type(None), CodeType, datetime.datetime, datetime.timedelta)
 FORBIDDEN: tuple[Any, ...] = (
     REAL_SLEEP, time.time, time.time_ns, time.monotonic, time.perf_counter, os.urandom, uuid.uuid1,
@@ -296,9 +301,9 @@ def reachable(tree: Services) -> dict[int, tuple[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def held(services: Services) -> dict[int, tuple[str, Any]]:
+def held(services: Services, ordinary: int) -> dict[int, tuple[str, Any]]:
     """After a run: what is made late has been made."""
-    run(ORDINARY, services)
+    run(ordinary, services)
     return reachable(services)
 
 
@@ -372,14 +377,14 @@ def test_every_name_that_was_swapped_is_the_fake_wherever_it_was_imported(
     assert {each.name for each in carriers} == {"primary", "fallback"}
 
 
-def test_no_module_is_imported_while_a_world_runs(services: Services) -> None:
+def test_no_module_is_imported_while_a_world_runs(ordinary: int) -> None:
     """One that is would take the real sleep for its default."""
     fresh = load(ROOT)
     with fresh.installed():
         for name in fresh.topology.functions:
             fresh.give_back(name, fresh.take(name))
         before = set(ours())
-    run(ORDINARY, fresh)
+    run(ordinary, fresh)
     with fresh.installed():
         assert set(ours()) == before
 

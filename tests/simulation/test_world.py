@@ -22,10 +22,10 @@ from simulation.services import Services, load
 from simulation.weather import KINDS
 from simulation.world import World, _fixed_chance, run
 
-SEEDS = (8, 5, 17, 93, 126, 224, 47, 296, 295, 196, 91)
+SEEDS = (112, 47, 11, 104, 78, 111, 13)
 """Small worlds that have nearly every kind of fault between them."""
 MORE_SEEDS = range(1000, 1060)
-BUSY = tuple(range(8))
+BUSY = tuple(range(7))
 
 
 class Seen(World):
@@ -80,11 +80,8 @@ def test_every_kind_of_fault_strikes_in_some_small_world(services: Services) -> 
     assert not missing
 
 
-def test_a_world_counts_only_faults_that_it_has(services: Services) -> None:
-    for seed in BUSY:
-        with services.installed(), _fixed_chance(seed):
-            world = World(seed, services, MODES["full"], None)
-            world.live()
+def test_a_world_counts_only_faults_that_it_has(worlds: dict[str, list[Seen]]) -> None:
+    for world in worlds["full"]:
         # what the SDK does after success follows from other faults; DOWN makes calls fail
         followed = {weather.SDK_RETRY, weather.OUTSIDE_BEFORE}
         assert {kind for kind in world.weather.injected if not world.weather.is_on(kind)} <= followed
@@ -153,7 +150,7 @@ def test_whatever_is_left_out_every_promise_is_kept(worlds: dict[str, list[Seen]
 # ------------------------------------------------------------------------------------------------ the outcome
 
 
-@pytest.mark.parametrize("seed", [8, 17, 93])
+@pytest.mark.parametrize("seed", [11, 17, 47])
 def test_keeping_a_trace_changes_nothing(services: Services, seed: int) -> None:
     without, traced = run(seed, services), run(seed, services, trace=True)
     assert without.state_hash == traced.state_hash
@@ -183,7 +180,7 @@ def test_the_hash_tells_worlds_apart_by_what_they_hold(lab: Lab) -> None:
 
 
 def test_the_mode_may_be_asked_for(services: Services) -> None:
-    assert [run(6, services, mode=mode).mode for mode in MODES] == list(MODES)
+    assert [run(21, services, mode=mode).mode for mode in MODES] == list(MODES)
 
 
 # ---------------------------------------------------------------------------------------- promises on purpose
@@ -280,15 +277,16 @@ def test_poison_is_parked_with_its_reason_and_stays_there(services: Services) ->
     pytest.fail("hardly any poison in sixty worlds")
 
 
+@pytest.mark.parametrize("apart", [20.0, 0.0])
 @pytest.mark.parametrize("queue", sorted(poison.FOR_QUEUE))
-def test_every_poison_is_parked_by_the_queue_it_is_for(services: Services, queue: str) -> None:
-    """One by one, in a world in which nothing else happens."""
+def test_every_poison_is_parked_by_the_queue_it_is_for(services: Services, queue: str, apart: float) -> None:
+    """One by one and all together, in a world in which nothing else happens."""
 
     def only_poison(world: Seen) -> None:
         world.weather.without(*KINDS)
         for number, (body, reason) in enumerate((*poison.ANYWHERE, *poison.FOR_QUEUE[queue])):
             world.watch.planted[body] = reason
-            world.later(20.0 * number, lambda body=body: world.aws.send(queue, body))  # type: ignore[misc]
+            world.later(apart * number, lambda body=body: world.aws.send(queue, body))  # type: ignore[misc]
 
     world = lived(3, services, "full", only_poison)
     assert not world.watch.violations, world.watch.violations
