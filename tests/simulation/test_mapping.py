@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from simulation import weather
+from simulation.calls import call
 from simulation.conftest import Lab
 from simulation.engine import Crash, task
 from simulation.invariants import Promise
@@ -263,6 +264,26 @@ def test_without_redelivery_each_message_has_one_chance(services: Services, dies
     assert sorted(function.bodies) == sent
     assert left(lab) == []
     assert {record["attributes"]["ApproximateReceiveCount"] for record in function.records} == {"1"}
+
+
+@pytest.mark.xfail(reason="a function may show a message again before it answers: Aws.execute")
+def test_without_redelivery_a_function_cannot_bring_a_message_back_either(services: Services) -> None:
+    """It asks for its failed record to come again soon, and takes longer than that to answer."""
+    lab = Lab(services, MODES["no-redelivery"])
+    bodies: list[str] = []
+
+    def fail(event: Any, context: Any) -> Any:
+        (record,) = event["Records"]
+        bodies.append(record["body"])
+        url, receipt = lab.aws.queues[WORK].spec.url, record["receiptHandle"]
+        call("change_message_visibility", {"QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": 2})
+        lab.sleep(10)
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+
+    lab.stand.batch = fail
+    fill(lab, 1)
+    lab.pause(HOUR)
+    assert bodies == ["message 0"]
 
 
 def test_a_duplicate_comes_again_after_the_first_was_deleted(lab: Lab, function: Function) -> None:
