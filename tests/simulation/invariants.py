@@ -69,9 +69,10 @@ class Watch:
         self._stock = Stock(memory, began)
         self._facts = Facts(memory)
         self._answers = Answers(memory, began)
-        orders, participants = Orders(memory), Participants(memory, self._stock)
+        self._orders = Orders(memory)
+        participants = Participants(memory, self._stock)
         self._judges: dict[str, Judge] = {
-            "orders": orders.wrote,
+            "orders": self._orders.wrote,
             "payment": participants.payment,
             "shipping": participants.shipment,
         }
@@ -120,6 +121,15 @@ class Watch:
     def invocation_began(self, invocation_id: int) -> None:
         """A function was invoked."""
         self.invocations += 1
+
+    def requested(self, request: Mapping[str, Any]) -> None:
+        """A customer's request sets out. Where this is never called, whose cancel it was is not judged."""
+        self._answers.requested(request)
+
+    def swept(self, began: float, tally: Mapping[str, int], lag: float = 0.0) -> None:
+        """A sweep that no fault hit has ended with this tally. `lag`: of the index, in seconds."""
+        if not tally["failed"] and not tally["unpublished"]:
+            self._orders.all_swept(began, lag)
 
     def answered(
         self, request: Mapping[str, Any], response: Mapping[str, Any], *, struck: bool = True

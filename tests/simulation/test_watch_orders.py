@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simulation.invariants import Promise
-from simulation.story import BOOKING, GONE, ORDER, START, Break, Story, iso
+from simulation.story import BOOKING, GONE, ORDER, OWNER, START, Break, Story, iso
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -160,6 +162,33 @@ def _closed_order_deleted_too_soon(story: Story) -> None:
     story.delete("orders")
 
 
+def _left_alone(story: Story) -> None:
+    story.place()
+    story.now += 500
+    story.watch.swept(story.now, TALLY, 90.0)
+
+
+def _sent_on_for_ever(story: Story) -> None:
+    story.place()
+    story.now += 1300
+    story.touch("orders", sweepAt=int(story.now) + 60, sweeps=1)
+
+
+def _cancelled_by_a_stranger(story: Story) -> None:
+    story.place()
+    story.watch.requested(request("POST", "stranger"))
+    story.watch.requested(request("GET", OWNER))
+    story.cancelling()
+
+
+TALLY = {"due": 1, "failed": 0, "unpublished": 0}
+
+
+def request(method: str, owner: str) -> dict[str, Any]:
+    identity = {"identity": {"userArn": owner}}
+    return {"httpMethod": method, "pathParameters": {"orderId": ORDER}, "requestContext": identity}
+
+
 BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_goes_back, Promise.FORWARD, "PAID (rank 30) became RESERVED (rank 20)"),
     (_same_rank_again, Promise.FORWARD, "PAID (rank 30) became PAID (rank 30)"),
@@ -175,6 +204,9 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_two_steps, Promise.TIMELINE, "1 steps became 3"),
     (_step_rewritten, Promise.TIMELINE, "1 steps became 2, or one of them was written anew"),
     (_closed_order_deleted_too_soon, Promise.KEPT, "deleted as SHIPPED"),
+    (_left_alone, Promise.SWEPT, "PLACED, due to be swept for 351 s, and left alone"),
+    (_sent_on_for_ever, Promise.SWEPT, "PLACED 1302 s after it was placed, and sent on"),
+    (_cancelled_by_a_stranger, Promise.BACKED, "cancelled by its customer, who never asked"),
     (_wrong_step, Promise.TIMELINE, "the order is RESERVED, its last step PAID"),
     (_wrong_time, Promise.TIMELINE, "but the reservation was RESERVED at"),
     (_placed_tomorrow, Promise.TIMELINE, "which is not now"),
@@ -195,3 +227,46 @@ def test_a_broken_promise_is_reported_with_what_broke_it(tell: Break, promise: s
     story = Story()
     tell(story)
     story.noticed(promise, what)
+
+
+@pytest.mark.parametrize("tally", [{**TALLY, "failed": 1}, {**TALLY, "unpublished": 1}])
+def test_a_sweep_that_could_not_do_its_work_may_leave_orders_alone(tally: dict[str, int]) -> None:
+    story = Story()
+    story.place()
+    story.now += 500
+    story.watch.swept(story.now, tally)
+    assert story.violations == []
+
+
+def test_a_sweep_leaves_alone_what_is_closed_not_due_or_moving() -> None:
+    story = Story()
+    story.shipped()
+    story.watch.swept(story.now + 500, TALLY)
+    story = Story()
+    story.place()
+    story.now += 350
+    story.watch.swept(story.now, TALLY)
+    began = story.now = story.now + 500
+    story.reserve()
+    story.order("RESERVED", "inventory")
+    story.watch.swept(began, TALLY)
+    assert story.violations == []
+
+
+def test_an_order_is_sent_on_before_its_time_and_reminded_after_it() -> None:
+    story = Story()
+    story.place()
+    story.now += 1000
+    story.touch("orders", sweeps=1)
+    story.cancelling("timeout")
+    story.now += 1000
+    story.touch("orders", sweeps=2)
+    assert story.violations == []
+
+
+def test_a_customer_may_cancel() -> None:
+    story = Story()
+    story.place()
+    story.watch.requested(request("POST", OWNER))
+    story.cancelling()
+    assert story.violations == []

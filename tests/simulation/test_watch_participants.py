@@ -265,6 +265,12 @@ def _books_with_none_named(story: Story) -> None:
     story.ship("CREATED")
 
 
+def _rescue_not_counted(story: Story) -> None:
+    story.charged()
+    story.ship("INTENT")
+    story.ship("CREATED", processedBy="dlq")
+
+
 BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_payment_deleted, Promise.KEPT, "the payment was deleted as CHARGED"),
     (_charged_amount_changes, Promise.FIXED, "the payment's amount was"),
@@ -308,6 +314,7 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_gives_up_too_soon, Promise.ASKED, "rescued 3 times"),
     (_expires_too_soon, Promise.ASKED, "became FAILED as expired"),
     (_books_elsewhere, Promise.NOTED, "booked with fallback"),
+    (_rescue_not_counted, Promise.NOTED, "booked by a rescue, which the row did not count"),
     (_fact_past_the_horizon, Promise.HORIZON, "the reservation became RELEASED 61.0 days"),
     (_written_anew, Promise.HORIZON, "the payment"),
 )  # fmt: skip

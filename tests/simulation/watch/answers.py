@@ -31,6 +31,14 @@ class Answers:
         self._began = began
         self._seen: dict[str, tuple[list[float], list[int]]] = {}
 
+    def requested(self, request: Mapping[str, Any]) -> None:
+        """Note who asks for a cancel: it may be done whatever becomes of the answer."""
+        if self._memory.cancels is None:
+            self._memory.cancels = set()
+        order_id = (request.get("pathParameters") or {}).get("orderId")
+        if order_id and request["httpMethod"] == "POST":
+            self._memory.cancels.add((owner_of(request), order_id))
+
     def answered(self, request: Mapping[str, Any], response: Mapping[str, Any], struck: bool) -> None:
         """Judge one answer. `struck`: a fault hit the invocation, so that it may have failed."""
         status = int(response["statusCode"])

@@ -23,8 +23,10 @@ class Memory:
     stood    the row as it was when it last had a state, by kind, order id and state
     placed   when each order was placed, in epoch seconds by the clock of whoever took it
     born     when its row was written, by the true clock
+    written  when its row was written last, by the true clock
     gone     kind and order id of rows that have expired
     lives    how many orders there have been under one id: a key may be used anew when its order has expired
+    cancels  whose cancels of which orders have set out; None while nobody says what is requested
     relaxed  what is not claimed any more: promise and order id
     """
 
@@ -36,6 +38,8 @@ class Memory:
         self.stood: dict[str, dict[str, dict[str, Item]]] = {kind: {} for kind in KINDS}
         self.placed: dict[str, float] = {}
         self.born: dict[str, float] = {}
+        self.written: dict[str, float] = {}
+        self.cancels: set[tuple[str, str]] | None = None
         self.gone: set[tuple[str, str]] = set()
         self.lives: dict[str, int] = {}
         self.relaxed: set[tuple[str, str]] = set()

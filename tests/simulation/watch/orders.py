@@ -6,6 +6,8 @@ from simulation.watch.memory import Item, Memory, number, seconds, text
 from simulation.watch.promises import CANCEL_AFTER, CAUSES, EARLY, LATE, REPLAY_HORIZON, Cause, Promise
 
 FIXED = ("placedAt", "items", "amount", "currency", "owner", "fingerprint")
+CANCELLING = 40
+"""The rank from which on an order is on its way back, or has ended."""
 MOVING = ("status", "rank", "timeline", "closed")
 
 
@@ -31,7 +33,10 @@ class Orders:
                     )
             if any(before.get(name) != after.get(name) for name in MOVING):
                 self._moved(order_id, before, after)
+            if before["sweeps"] is not after["sweeps"] and before["sweeps"] != after["sweeps"]:
+                self._swept(order_id, after)
         self._memory.rows["order"][order_id] = after
+        self._memory.written[order_id] = self._memory.now()
         shown = ("openShard" in after) + ("sweepAt" in after)
         if shown != (0 if "closed" in after else 2):
             how = "closed" if "closed" in after else "open"
@@ -40,6 +45,30 @@ class Orders:
             )
         if ("expiresAt" in after) != ("closed" in after):
             self._broken(Promise.KEPT, order_id, "only a closed order may ever be deleted")
+
+    def all_swept(self, began: float, lag: float) -> None:
+        """Nothing went wrong with a sweep that began then: no order that was due may be as it was before.
+
+        `lag`: by how much the index may have trailed behind.
+        """
+        memory = self._memory
+        for order_id, order in memory.rows["order"].items():
+            late = began - lag - EARLY - number(order, "sweepAt")
+            if "sweepAt" in order and late > 0 and memory.written[order_id] < began:
+                self._broken(
+                    Promise.SWEPT,
+                    order_id,
+                    f"{text(order, 'status')}, due to be swept for {late + EARLY:.0f} s, and left alone",
+                )
+
+    def _swept(self, order_id: str, order: Item) -> None:
+        age = self._memory.age(order_id)
+        if int(order["rank"]["N"]) < CANCELLING and age > CANCEL_AFTER + LATE:
+            self._broken(
+                Promise.SWEPT,
+                order_id,
+                f"{text(order, 'status')} {age:.0f} s after it was placed, and sent on instead of cancelled",
+            )
 
     def _placed(self, order_id: str, order: Item) -> None:
         memory = self._memory
@@ -140,6 +169,9 @@ class Orders:
     def _turned_back(self, order_id: str, order: Item) -> None:
         reason = text(order, "cancelReason")
         self._memory.moves.add(("order", reason, "CANCELLING"))
+        cancels = self._memory.cancels
+        if reason == "customer" and cancels is not None and (text(order, "owner"), order_id) not in cancels:
+            self._broken(Promise.BACKED, order_id, "cancelled by its customer, who never asked for that")
         age = self._memory.age(order_id)
         if reason == "timeout" and age < CANCEL_AFTER - EARLY:
             self._broken(Promise.BACKED, order_id, f"timed out {age:.0f} s after it was placed")

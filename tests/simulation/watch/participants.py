@@ -126,6 +126,8 @@ class Participants:
             carrier = text(after, "carrier")
             if carrier not in (before.get("asked") or {"SS": ()})["SS"]:
                 self._broken(Promise.NOTED, order_id, f"booked with {carrier}, which the row did not name")
+            if was == "INTENT" and text(after, "processedBy") == "dlq" and not number(after, "rescues"):
+                self._broken(Promise.NOTED, order_id, "booked by a rescue, which the row did not count")
         elif state != "INTENT":
             self._may_stop(order_id, was, state, after)
 

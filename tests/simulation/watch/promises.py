@@ -60,9 +60,10 @@ class Promise(StrEnum):
     NEVER_SHIPS = "money goes back only for what never ships"
     MONEY_FIRST = "stock goes back only after the money"
     ASKED = "a shipment is stopped only for an order that turned back, expired or found no carrier"
-    NOTED = "no carrier is asked that the shipment's row does not name"
+    NOTED = "no carrier is asked before the shipment's row says so"
     WINDOW = "past its window a fact writes only a tombstone"
     HORIZON = "facts older than 60 days change nothing"
+    SWEPT = "every sweep sees to each order that is due"
     KEPT = "no row is deleted before its time"
     # at each publication
     TRUE_FACT = "no event without its fact"
