@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from simulation import weather
-from simulation.engine import Crash, task
+from simulation.engine import task
 from simulation.tables import CANARY_REQUEST
 from simulation.watch.promises import CANARY_GATEWAY
 
@@ -73,10 +73,10 @@ def call(operation: str, request: Mapping[str, Any]) -> Any:
         running.wait(40 * rng.random())
         return effect()
     if fault is weather.CRASH_BEFORE:
-        raise Crash(operation)
+        raise running.crash(operation)
     if fault is weather.CRASH_AFTER:
         _do(effect)
-        raise Crash(operation)
+        raise running.crash(operation)
     if fault is weather.CONFLICT:
         raise _conflict(operation, request, rng.random())
     if fault in _PARTLY:
@@ -99,14 +99,14 @@ def ask_outside(whom: str, what: str, order_id: str, effect: Effect, unknown: Ex
         return answer
     world.struck(running, fault, what, order_id)
     if fault is weather.CRASH_BEFORE:
-        raise Crash(what)
+        raise running.crash(what)
     if fault is weather.STALL:
         running.wait(40 * rng.random())
         return effect()
     if fault in (weather.OUTSIDE_AFTER, weather.CRASH_AFTER):
         world.note(order_id, str(running), f"{what} → {effect()}, unheard")
     if fault is weather.CRASH_AFTER:
-        raise Crash(what)
+        raise running.crash(what)
     if fault is weather.OUTSIDE_LATE:
         world.later(LATEST_EFFECT * rng.random(), lambda: _do(effect))
     running.wait(OUTSIDE_TIMEOUT * rng.random())
@@ -122,7 +122,7 @@ def _unlucky(running: Invocation, fault: str, operation: str, effect: Effect) ->
         if attempt:
             running.wait(0.5 * world.rng.random() * 2**attempt)
         if attempt >= hit:
-            if fault is not weather.THROTTLE and fault is not weather.NO_ANSWER:
+            if fault is weather.LOST_ANSWER:
                 world.weather.count(weather.SDK_RETRY)
             return effect()
         if fault is weather.THROTTLE:
@@ -192,8 +192,9 @@ def _some_entries(world: Any, request: Mapping[str, Any], accepts: bool) -> Any:
     """PutEvents fails for some entries; with `accepts` they get on the bus all the same."""
     results = []
     failed = 0
-    for entry in request["Entries"]:
-        fails = world.rng.random() < 0.6
+    surely = world.rng.randrange(len(request["Entries"]))
+    for number, entry in enumerate(request["Entries"]):
+        fails = number == surely or world.rng.random() < 0.6
         result = {}
         if not fails or accepts:
             result = world.execute("put_events", {"Entries": [entry]})["Entries"][0]

@@ -88,7 +88,8 @@ class Mapping:
     def _failed(self, invocation: Invocation, receipts: dict[str, str]) -> set[str]:
         if not self.spec.partial:
             return set()
-        answer: Any = invocation.result
-        named = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        # An answer of nothing means that all went well.
+        answer: Any = invocation.result or {}
+        named = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or ()}
         # Lambda fails the whole batch for an id that it does not know.
         return set(receipts) if named - set(receipts) else named

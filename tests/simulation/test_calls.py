@@ -149,7 +149,6 @@ def test_a_crash_ends_the_invocation_there(lab: Lab) -> None:
     assert seen == []
 
 
-@pytest.mark.xfail(reason="code that cleans up after its sandbox has died still gets through: calls.call")
 @pytest.mark.parametrize("fault", [weather.CRASH_BEFORE, weather.CRASH_AFTER])
 def test_a_sandbox_that_has_died_makes_no_more_calls(lab: Lab, fault: str) -> None:
     lab.weather.next = [fault]
@@ -349,7 +348,6 @@ def test_a_late_effect_comes_even_after_its_caller_has_died(lab: Lab) -> None:
     assert list(lab.rows) == ["o-1"]
 
 
-@pytest.mark.xfail(reason="a retry is counted where the first attempt is still under way: calls._unlucky")
 def test_a_retry_counts_as_one_after_success_only_where_the_first_attempt_has_taken_effect(lab: Lab) -> None:
     for fault in (weather.THROTTLE, weather.NO_ANSWER):
         lab.call("put_events", entries(1), fault)
@@ -466,7 +464,6 @@ def test_where_entries_fail_each_may(lab: Lab, fault: str) -> None:
     assert failed >= {(True, False), (False, True), (True, True)}
 
 
-@pytest.mark.xfail(reason="the world counts a fault that does not happen: see calls._some_entries")
 @pytest.mark.parametrize("fault", [weather.PARTIAL, weather.ACCEPTED_BUT_FAILED])
 @pytest.mark.parametrize("number", [1, 2])
 def test_where_entries_are_said_to_fail_at_least_one_does(lab: Lab, fault: str, number: int) -> None:

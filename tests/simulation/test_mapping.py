@@ -266,7 +266,6 @@ def test_without_redelivery_each_message_has_one_chance(services: Services, dies
     assert {record["attributes"]["ApproximateReceiveCount"] for record in function.records} == {"1"}
 
 
-@pytest.mark.xfail(reason="a function may show a message again before it answers: Aws.execute")
 def test_without_redelivery_a_function_cannot_bring_a_message_back_either(services: Services) -> None:
     """It asks for its failed record to come again soon, and takes longer than that to answer."""
     lab = Lab(services, MODES["no-redelivery"])

@@ -122,7 +122,6 @@ def test_without_the_sweeper_nothing_is_swept(worlds: dict[str, list[Seen]]) -> 
         assert sum(world.sweeps for world in worlds[mode]) > 0, mode
 
 
-@pytest.mark.xfail(reason="a function may show a message again before it answers: Aws.execute", strict=False)
 def test_without_redelivery_nothing_is_received_twice(worlds: dict[str, list[Seen]]) -> None:
     assert sum(map(redelivered, worlds["no-redelivery"])) == 0
     for world in worlds["no-redelivery"]:

@@ -73,8 +73,9 @@ BURSTING = frozenset({THROTTLE, NO_ANSWER, LOST_ANSWER, CONFLICT, UNPROCESSED, P
 BURSTS, BURST_SECONDS, IN_A_BURST = 0.1, 20.0, 0.8
 """How often one of these faults begins a burst, how long that lasts, how likely the fault is meanwhile."""
 
-RARE_PLACES = 3.0
-"""Gateway and carriers are asked so seldom that their faults have to be more likely."""
+RARE_PLACES = 1.5
+"""Gateway and carriers are asked so seldom that their faults have to be more likely. Not much more: with all
+kinds on, at their strongest, some questions must still be answered."""
 
 
 class Chances:
