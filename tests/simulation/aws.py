@@ -142,8 +142,10 @@ class Aws:
     def _set_out(self, target: TargetSpec, event: Mapping[str, Any], body: str) -> None:
         world = self._world
         delay = 0.01 + 0.2 * world.rng.random()
-        if world.weather.strikes(weather.DELAY, 0.4):
-            delay += 10 * (4 * HOUR / 10) ** world.rng.random()
+        if world.weather.strikes(weather.DELAY):
+            # EventBridge tries for a day. Some are minutes late, some come after one window or another.
+            shortest, longest = world.rng.choice(((10, HOUR / 4), (HOUR / 4, 13 * HOUR)))
+            delay += shortest * (longest / shortest) ** world.rng.random()
         elif world.weather.strikes(weather.REORDER, 3):
             delay += 20 * world.rng.random()
         world.later(delay, lambda: self._arrive(target, event, body))
