@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.watch.answers import Answers
 from simulation.watch.facts import Facts
+from simulation.watch.mails import Mails
 from simulation.watch.memory import EVERY, Item, Memory, lines, text
 from simulation.watch.orders import Orders
 from simulation.watch.participants import Participants
@@ -69,6 +70,7 @@ class Watch:
         self._stock = Stock(memory, began)
         self._facts = Facts(memory)
         self._answers = Answers(memory, began)
+        self._mails = Mails(memory)
         self._orders = Orders(memory)
         participants = Participants(memory, self._stock)
         self._judges: dict[str, Judge] = {
@@ -149,6 +151,7 @@ class Watch:
     def notified(self, topic: str, text: str) -> None:
         """A mail left the house."""
         self._silent(f"a mail of {topic}", text)
+        self._mails.notified(topic, text)
 
     def queued(self, queue: str, body: str, attributes: Mapping[str, Any], dead_letter: bool) -> None:
         """A message got into a queue. `dead_letter`: one that nobody but people reads."""

@@ -10,6 +10,7 @@ from shipping_service.model import MOVES as SHIPMENT_MOVES
 from simulation import (
     test_watch_answers,
     test_watch_facts,
+    test_watch_mails,
     test_watch_orders,
     test_watch_participants,
     test_watch_rest,
@@ -276,6 +277,7 @@ def test_every_promise_is_broken_somewhere() -> None:
         for module in (
             test_watch_answers,
             test_watch_facts,
+            test_watch_mails,
             test_watch_orders,
             test_watch_participants,
             test_watch_rest,

@@ -77,6 +77,7 @@ class Promise(StrEnum):
     NO_EXCUSE = "the API fails only where something failed it"
     LISTED = "an owner's list shows each of their orders, once"
     # in every text
+    MAILED = "a mail says only what is true"
     NO_CANARY = "no customer's word and no error text gets into logs, mails, facts or dead letters"
     # of the functions
     UNFAILING = "no function fails by itself"
