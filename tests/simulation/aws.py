@@ -220,6 +220,9 @@ class Aws:
             )
 
     def _swept(self, invocation: Invocation) -> None:
+        if invocation.raised is None and not invocation.struck:
+            lag = self.database.tables[ORDERS_TABLE].index_lag
+            self._world.watch.swept(invocation.began_at, invocation.result, lag)
         if invocation.raised is None or invocation.crashed or invocation.struck:
             return
         if self._world.key_enabled:

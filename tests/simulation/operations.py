@@ -53,7 +53,7 @@ class Operator:
         storm = self._world.weather
         for _ in range(STORM_ACTIONS):
             self._perhaps(0.1, self._deliver)
-            self._perhaps(0.03, self._reprice)
+            self._perhaps(0.03, self.reprice)
             if storm.is_on(weather.REDRIVE):
                 self._perhaps(0.5, self._redrive_early)
             if storm.is_on(weather.REPLAY):
@@ -96,13 +96,16 @@ class Operator:
             ExpressionAttributeValues={":more": {"N": str(self._rng.randint(1, 5))}},
         )
 
-    def _reprice(self) -> None:
+    def reprice(self) -> None:
+        """Give an item another price, and sometimes the old one back."""
         item = self._rng.choice(sorted(self.catalogue))
         self._tables(
             "update_item",
             Key={"pk": {"S": f"ITEM#{item}"}},
             UpdateExpression="SET price = :price",
-            ExpressionAttributeValues={":price": {"N": str(self.catalogue[item] + 50)}},
+            ExpressionAttributeValues={
+                ":price": {"N": str(self.catalogue[item] + self._rng.choice((0, 50)))}
+            },
         )
 
     def _tables(self, operation: str, **request: Any) -> None:
@@ -284,5 +287,6 @@ class Operator:
             world.now,
             world.mode.name,
             parked=parked,
+            metrics=world.metrics,
             work_left={name: len(aws.queues[name].messages) for name in aws.mappings},
         )

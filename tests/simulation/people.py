@@ -70,7 +70,11 @@ class Customers:
         for number in range(rng.choice((1, 3, 5, 8, 14))):
             plan = self._plan(number)
             self.orders.append(plan)
-            world.later(1 + spread * rng.random(), lambda plan=plan: self._place(plan))  # type: ignore[misc]
+            when = 1 + spread * rng.random()
+            world.later(when, lambda plan=plan: self._place(plan))  # type: ignore[misc]
+            if rng.random() < 0.05:
+                # Prices change at the worst of all moments, too.
+                world.later(when + rng.random(), world.operator.reprice)
             if plan.key is not None and rng.random() < 0.3:
                 world.later(1 + spread * rng.random(), lambda plan=plan: self._place(plan))  # type: ignore[misc]
 
@@ -89,7 +93,7 @@ class Customers:
         body = {
             "items": [{"itemId": item, "quantity": quantity} for item, quantity in lines.items()],
             "amount": amount / 100,
-            "currency": "USD",
+            "currency": "EUR" if rng.random() < 0.05 else "USD",
         }
         key = f"{CANARY_KEY}-{number}" if rng.random() < 0.9 else None
         return Plan(rng.choice(OWNERS), key, body)
@@ -131,6 +135,8 @@ class Customers:
             world.later(300 * rng.random(), lambda: self._reuse_key(plan))
         if rng.random() < 0.1:
             world.later(600 * rng.random(), lambda: self._send(request("GET", "/orders", plan.owner)))
+        if rng.random() < 0.05:
+            world.later(600 * rng.random(), lambda: self._ask_for_nothing(plan.owner))
 
     def _show(self, plan: Plan, owner: str) -> None:
         assert plan.order_id is not None
@@ -150,13 +156,19 @@ class Customers:
         event = request("POST", "/orders/{orderId}/cancel", owner, order_id=plan.order_id)
         self._send(event, answered)
 
+    def _ask_for_nothing(self, owner: str) -> None:
+        """Look at and cancel an order that nobody placed."""
+        nothing = Plan(owner, None, {}, order_id=str(self._world.new_id()))
+        self._show(nothing, owner)
+        self._send(request("POST", "/orders/{orderId}/cancel", owner, order_id=str(nothing.order_id)))
+
     def _own_only(self, plan: Plan, owner: str, answer: Answer | None) -> None:
         if answer is None or owner == plan.owner or answer["statusCode"] in (404, 500, 503):
             return
         self._world.broken(Promise.OWN_ORDERS, str(plan.order_id), f"answered {answer['statusCode']}")
 
     def _reuse_key(self, plan: Plan) -> None:
-        other = {**plan.body, "amount": plan.body["amount"] + 1}
+        other = {**plan.body, "amount": round(plan.body["amount"] + 1, 2)}
 
         def answered(answer: Answer | None) -> None:
             if answer is not None and answer["statusCode"] not in (422, 500, 503):
@@ -212,4 +224,5 @@ class Customers:
                 world.watch.answered(event, invocation.result, struck=excused)
             then(None if late else invocation.result)
 
+        world.watch.requested(event)
         world.invoke(ORDER_FUNCTION, event, done, safe=world.mode.safe_intake)

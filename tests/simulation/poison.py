@@ -37,7 +37,7 @@ ANYWHERE: tuple[tuple[str, str], ...] = (
     (f"{{{CANARY_BODY}", "not JSON"),
     ("[]", "detail"),
     ('{"detail": {"metadata": {}, "data": {"orderId": "\\ud800"}}}', "not JSON"),
-    (_event("somebody.else", "SomethingElse", _ORDER), "nobody here handles"),
+    (_event("somebody.else", CANARY_BODY, _ORDER), "nobody here handles"),
     (_event("orders.service", "OrderPlaced", {"orderId": NEVER}), "placedAt"),
     (_event("orders.service", "OrderPlaced", {**_ORDER, "orderId": ""}), "orderId"),
     (_event("orders.service", "OrderPlaced", {**_ORDER, "placedAt": CANARY_BODY}), "placedAt"),
@@ -77,7 +77,7 @@ FOR_QUEUE: dict[str, tuple[tuple[str, str], ...]] = {
         (_event("payment.service", "PaymentConfirmation", _ORDER | {"paymentConfirmed": 1}), "neither true"),
     ),
     "OrderLifecycleQueue": (
-        (_event("inventory.service", "StockReleased", {**_ORDER, "outcome": "stolen"}), "moves no order"),
+        (_event("inventory.service", "StockReleased", {**_ORDER, "outcome": CANARY_BODY}), "moves no order"),
         (
             _event("shipping.service", "ShipmentCreated", {**_ORDER, "carrier": 7}, occurredAt=PLACED_AT),
             "carrier",

@@ -205,7 +205,7 @@ class TestPoison:
 
     def test_a_detail_type_that_nobody_handles_is_parked(self, bench: Bench, make_fact: MakeFact) -> None:
         assert bench.run(make_fact("Unheard", "1")) == []
-        assert [reason for _, reason in bench.queues.parked] == ["nobody here handles Unheard"]
+        assert [reason for _, reason in bench.queues.parked] == ["nobody here handles facts of this type"]
 
     @pytest.mark.parametrize("kind", ["One", "Group"])
     def test_what_a_handler_calls_poison_is_parked(

@@ -11,9 +11,6 @@ from ecom_cli.demo.invariants import Tables, broken
 from simulation.watch.memory import Item, Memory, number, plain_row, text
 from simulation.watch.promises import Promise
 
-REFUND_WITHOUT_SHIPMENT = "closed as REFUNDED, but the shipment is missing"
-"""Not broken where a payment was voided for its age after it had gone through: nobody asks shipping."""
-
 
 class Charge(Protocol):
     """Money really moved: what a ledger keeps of it."""
@@ -72,8 +69,7 @@ class Rest:
                 continue
             for sentence in sentences:
                 order_id, _, what = sentence.partition(": ")
-                if not (what == REFUND_WITHOUT_SHIPMENT and self._voided_for_age(order_id)):
-                    self._broken(promise, order_id, what)
+                self._broken(promise, order_id, what)
 
     def _cut_and_expired(self) -> bool:
         """Whether tables alone cannot tell any more what is reserved: where a reservation has expired they go
@@ -205,10 +201,6 @@ class Rest:
 
     def _shipped(self) -> list[tuple[str, Item]]:
         return [each for each in self._memory.rows["order"].items() if text(each[1], "status") == "SHIPPED"]
-
-    def _voided_for_age(self, order_id: str) -> bool:
-        payment = self._memory.rows["payment"].get(order_id)
-        return payment is not None and text(payment, "reason") == "expired"
 
 
 def reason_of(attributes: Mapping[str, Any]) -> str:

@@ -271,3 +271,12 @@ def test_rows_that_expired_are_not_missed_and_what_shipped_still_counts(shop: Sh
 def test_a_row_that_is_neither_item_nor_reservation_is_refused() -> None:
     with pytest.raises(ValueError, match="neither an item nor a reservation"):
         Tables.from_rows([], [{"pk": "THING#1"}], [], [])
+
+
+def test_a_charge_that_went_back_for_its_age_needs_no_shipment(shop: Shop) -> None:
+    """Its answer was lost, and the payment's window ran out: shipping never heard of the order."""
+    del shop.shipments["refunded"]
+    (message,) = messages(shop.found())
+    assert message.endswith("refunded: closed as REFUNDED, but the shipment is missing")
+    shop.payments["refunded"]["reason"] = "expired"
+    assert messages(shop.found()) == []

@@ -108,7 +108,7 @@ class Worker:
         except Poison as error:
             return _Delivery(record, result=error)
         if fact.detail_type not in self._one and fact.detail_type not in self._group:
-            return _Delivery(record, result=Poison(f"nobody here handles {fact.detail_type}"))
+            return _Delivery(record, result=Poison("nobody here handles facts of this type"))
         if fact.schema_version != SCHEMA_VERSION:
             # A newer version is published beside the one we read, never instead of it.
             logger.info("other schema version ignored", extra=_name(fact))

@@ -69,7 +69,7 @@ def move(fact: Fact) -> Move:
     outcome = _outcome(fact)
     known = model.MOVES.get((fact.detail_type, outcome))
     if known is None:
-        raise Poison(f"{fact.detail_type}.outcome {outcome[:64]!r} moves no order")
+        raise Poison(f"{fact.detail_type} has an outcome that moves no order")
     return known
 
 
