@@ -13,7 +13,7 @@ from ecom_common.rows import from_item, refused, row_in, to_item
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values: Any = st.recursive(
-    st.booleans() | st.integers(-(10**37), 10**37) | text,
+    st.binary(max_size=20) | st.booleans() | st.integers(-(10**37), 10**37) | text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=12,
 )

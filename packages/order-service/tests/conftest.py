@@ -23,7 +23,8 @@ os.environ.update(lambda_environment("orders.service", **SECONDS))
 
 from ecom_common.facts import Fact, iso, new_fact  # noqa: E402
 from ecom_common.rows import from_item  # noqa: E402
-from ecom_testkit.fakes import FakePublisher  # noqa: E402
+from ecom_common.sealing import Seal  # noqa: E402
+from ecom_testkit.fakes import FakeKms, FakePublisher  # noqa: E402
 from ecom_testkit.telemetry import captured_log, counted  # noqa: E402
 from order_service import http, intake, model  # noqa: E402
 from order_service.handlers import Api, Lifecycle  # noqa: E402
@@ -56,7 +57,9 @@ class Shop:
         self.dynamodb = dynamodb
         self.publisher: Any = publisher or FakePublisher()
         self.orders = Orders(dynamodb, "table", sleep=lambda _: None)
-        self.api = Api(self.orders, self.publisher, LIMITS, clock=lambda: self.now)
+        self.kms = FakeKms()
+        seal = Seal(self.kms.client, "arn:aws:kms:eu-west-1:123456789012:key/1234", "test")
+        self.api = Api(self.orders, self.publisher, seal, LIMITS, clock=lambda: self.now)
         self.lifecycle = Lifecycle(self.orders, clock=lambda: self.now)
         self.sweeper = Sweeper(self.orders, self.publisher, LIMITS, clock=lambda: self.now)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from ecom_common.errors import code_of
@@ -23,7 +23,10 @@ def to_item(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> Row:
-    """A row as plain Python: numbers are ints. A fraction, which nothing here writes, stays a Decimal."""
+    """A row as plain Python: numbers are ints, binary is bytes.
+
+    A fraction, which nothing here writes, stays a Decimal.
+    """
     return {name: _plain(_deserialize(value)) for name, value in item.items()}
 
 
@@ -44,6 +47,8 @@ def row_in(error: ClientError) -> Row | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else value
+    if isinstance(value, Binary):
+        return value.__bytes__()
     if isinstance(value, list):
         return [_plain(element) for element in value]
     if isinstance(value, dict):

@@ -1,9 +1,12 @@
-"""Stand-ins for what `ecom_common` sends away."""
+"""Stand-ins for what `ecom_common` sends away, and for the key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from ecom_common.facts import Fact
 from ecom_common.publisher import Publisher
@@ -49,3 +52,42 @@ class FakeQueues(Queues):
 
     def come_back_later(self, records: Sequence[SQSRecord]) -> None:
         self.delayed += [record.message_id for record in records]
+
+
+class FakeKms:
+    """A key that hides what is sealed and opens it under the same context alone.
+
+    `asked` holds the operation and the context of each call; `error`, once set, is what every call raises.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.error: Exception | None = None
+        self.made = 0
+
+    def client(self) -> Any:
+        """What makes the client, for whoever makes it when it is needed."""
+        self.made += 1
+        return self
+
+    def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: Mapping[str, str]) -> Any:  # noqa: N803
+        self._asked("encrypt", EncryptionContext)
+        box = [KeyId, dict(EncryptionContext), Plaintext.hex()]
+        # In capitals no part of it can be mistaken for what was sealed; numbered, no two seals are the same.
+        return {"CiphertextBlob": f"{len(self.asked):04d}{json.dumps(box)}".encode().hex().upper().encode()}
+
+    def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: Mapping[str, str]) -> Any:  # noqa: N803
+        self._asked("decrypt", EncryptionContext)
+        try:
+            key, context, plaintext = json.loads(bytes.fromhex(CiphertextBlob.decode())[4:])
+        except ValueError:
+            key, context, plaintext = "", {}, ""
+        if (key, context) != (KeyId, EncryptionContext):
+            error: Any = {"Error": {"Code": "InvalidCiphertextException", "Message": ""}}
+            raise ClientError(error, "Decrypt")
+        return {"Plaintext": bytes.fromhex(plaintext)}
+
+    def _asked(self, operation: str, context: Mapping[str, str]) -> None:
+        self.asked.append((operation, dict(context)))
+        if self.error is not None:
+            raise self.error

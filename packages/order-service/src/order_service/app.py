@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecom_common.clients import client
 from ecom_common.publisher import Publisher
+from ecom_common.sealing import Seal
 from ecom_common.settings import Settings
 from order_service import events, http
 from order_service.handlers import Api, Lifecycle
@@ -44,7 +45,12 @@ class OrderSettings(Settings):
 settings = OrderSettings.from_env()
 orders = Orders(client("dynamodb"), settings.table_name)
 # A customer is waiting, and API Gateway waits 29 s: what one call cannot publish is left to the sweeper.
-api = Api(orders, Publisher(client("events"), settings.event_bus_name, tries=1), settings.limits)
+api = Api(
+    orders,
+    Publisher(client("events"), settings.event_bus_name, tries=1),
+    Seal(lambda: client("kms"), settings.kms_key_arn, settings.stage),
+    settings.limits,
+)
 sweeper = Sweeper(orders, Publisher(client("events"), settings.event_bus_name), settings.limits)
 routes = api.routes()
 

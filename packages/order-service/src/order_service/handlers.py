@@ -8,13 +8,14 @@ import hashlib
 import uuid
 from typing import Any
 
-from ecom_common.errors import Retry
+from ecom_common.errors import AwsError, Retry
 from ecom_common.facts import Clock, Fact, iso, parse_iso, utc_now
 from ecom_common.publisher import Publisher
-from ecom_common.telemetry import count, logger
+from ecom_common.sealing import Seal
+from ecom_common.telemetry import count, log_failure, logger
 from order_service import events, http, intake, model
 from order_service.http import Kind, Problem, Request, Response
-from order_service.model import CANCELLING, CancelReason, Limits, Order, Status
+from order_service.model import CANCELLING, CancelReason, Customer, Limits, Order, Status
 from order_service.store import Orders, Position, order_of
 
 DEFAULT_PAGE = 20
@@ -29,10 +30,11 @@ class Api:
     """
 
     def __init__(
-        self, orders: Orders, publisher: Publisher, limits: Limits, *, clock: Clock = utc_now
+        self, orders: Orders, publisher: Publisher, seal: Seal, limits: Limits, *, clock: Clock = utc_now
     ) -> None:
         self._orders = orders
         self._publisher = publisher
+        self._seal = seal
         self._limits = limits
         self._clock = clock
 
@@ -50,10 +52,14 @@ class Api:
         key = _idempotency_key(request)
         wish = _wish(request)
         order_id = str(uuid.uuid4()) if key is None else model.order_id(request.owner, key)
-        order = model.place(wish, order_id, request.owner, self._clock(), self._limits)
+        # Sealed first: what cannot be sealed must not be stored, in the clear or without its customer.
+        sealed = self._sealed(order_id, wish.customer)
+        order = model.place(wish, order_id, request.owner, self._clock(), self._limits, sealed)
         standing = self._orders.add(order)
         if (standing.owner, standing.fingerprint) != (order.owner, order.fingerprint):
             raise Problem(Kind.KEY_REUSED, "This key was used for an order with other items or amount.")
+        if standing is not order and not self._is_for(standing, wish.customer):
+            raise Problem(Kind.KEY_REUSED, "This key was used for an order for another customer.")
         if standing is order:
             count("OrdersPlaced")
             logger.info("order placed", extra={"orderId": order.order_id})
@@ -66,7 +72,7 @@ class Api:
         order = self._orders.find(request.order_id)
         if order is None or order.owner != request.owner:
             raise http.no_such_order()
-        return http.ok(view(order))
+        return http.ok(view(order) | self._customer(order))
 
     def page(self, request: Request) -> Response:
         """``GET /orders``: the caller's orders, newest first. ``next`` is there only if there are more."""
@@ -101,6 +107,43 @@ class Api:
         if order.status is Status.CANCELLING:
             self._publisher.publish([events.cancel_requested(order)])
         return http.accepted(view(order))
+
+    def _sealed(self, order_id: str, customer: Customer | None) -> bytes | None:
+        if customer is None:
+            return None
+        try:
+            return self._seal.close(order_id, customer.known())
+        except AwsError as error:
+            log_failure(error, "customer not sealed", orderId=order_id)
+            raise http.busy("Customer data cannot be taken at the moment. Nothing was ordered.") from error
+
+    def _is_for(self, standing: Order, customer: Customer | None) -> bool:
+        """Whether a standing order has this customer. The seals of the same data differ, so it is opened.
+
+        A customer who was erased is taken for the same: nobody can tell any more, and nothing is stored.
+        """
+        if customer is None:
+            return standing.sealed is None and standing.erased_at is None
+        if standing.sealed is None:
+            return standing.erased_at is not None
+        try:
+            return self._seal.open(standing.order_id, standing.sealed) == customer.known()
+        except AwsError as error:
+            log_failure(error, "customer not opened", orderId=standing.order_id)
+            raise http.busy("The order is there, but cannot be compared at the moment.") from error
+
+    def _customer(self, order: Order) -> dict[str, Any]:
+        """The customer of an order, null where there is one who cannot be read now.
+
+        The order is shown all the same: where a parcel is does not depend on the key's request quota.
+        """
+        if order.sealed is None:
+            return {}
+        try:
+            return {"customer": self._seal.open(order.order_id, order.sealed)}
+        except AwsError as error:
+            log_failure(error, "customer not opened", orderId=order.order_id)
+            return {"customer": None}
 
 
 class Lifecycle:
@@ -139,6 +182,7 @@ def view(order: Order) -> dict[str, Any]:
         "amount": model.major_units(order.amount, order.currency),
         "currency": order.currency,
         "timeline": [{"status": step.status, "at": step.at} for step in order.timeline],
+        **({"customerErasedAt": order.erased_at} if order.erased_at else {}),
         **order.notes,
     }
 

@@ -136,6 +136,11 @@ def ok(body: Any) -> Response:
     return _response(200, "application/json", body, {})
 
 
+def busy(detail: str) -> Problem:
+    """503: it is ours to mend, and the same request may work soon."""
+    return Problem(Kind.BUSY, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def accepted(body: Any, location: str | None = None) -> Response:
     """202: it is stored and will be done."""
     return _response(202, "application/json", body, {"Location": location} if location else {})
@@ -192,9 +197,7 @@ def _no_route(resource: str, routes: Routes) -> Problem:
 def _unexpected(error: Exception) -> Problem:
     log_failure(error, "request failed")
     if mender_of(error) is Mender.TIME:
-        return Problem(
-            Kind.BUSY, "Please try again in a moment.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-        )
+        return busy("Please try again in a moment.")
     count("FailedRequests")
     return Problem(Kind.INTERNAL, "The request could not be handled. It has been noted.")
 

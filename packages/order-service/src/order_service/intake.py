@@ -10,17 +10,27 @@ from decimal import Decimal
 from typing import Any
 
 from order_service import model
-from order_service.model import MAX_LINES, MAX_QUANTITY, MINOR_DIGITS, Line, Wish
+from order_service.model import MAX_LINES, MAX_QUANTITY, MINOR_DIGITS, Customer, Line, Wish
 
 DEFAULT_CURRENCY = "USD"
 MAX_BODY = 16 * 1024
 """Bytes."""
 MAX_FLAWS = 50
+MAX_CUSTOMER = 2048
+"""Bytes of the customer's fields together, as UTF-8."""
 
 ITEM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
-_ORDER_FIELDS = ("items", "amount", "currency")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+"""Only a mail that arrives proves an address: this finds what is in the wrong field."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line ends, changes of the writing direction (which make a text look like another), and
+halves of characters, which no AWS service takes."""
+
+_ORDER_FIELDS = ("items", "amount", "currency", "customer")
+_CUSTOMER_FIELDS = {"email": 254, "name": 200, "address": 1000}
+"""With the most characters of each; an address has no more (RFC 5321, 4.5.3.1)."""
 _LINE_FIELDS = ("itemId", "quantity")
 
 
@@ -50,9 +60,10 @@ def read(body: bytes) -> Wish:
     lines = _lines(document, flaws)
     currency = _currency(document, flaws)
     amount = _amount(document, currency, flaws)
+    customer = _customer(document, flaws)
     if flaws:
         raise InvalidOrderError(*flaws)
-    return Wish(model.merge(lines), amount, currency)
+    return Wish(model.merge(lines), amount, currency, customer)
 
 
 def _json(body: bytes) -> Any:
@@ -159,3 +170,34 @@ def _amount(document: Mapping[str, Any], currency: str, flaws: list[Flaw]) -> in
     elif amount <= 0:
         flaws.append(Flaw("/amount", "must be above 0"))
     return 0
+
+
+def _customer(document: Mapping[str, Any], flaws: list[Flaw]) -> Customer | None:
+    """No flaw quotes what was sent: answers end up in the logs of clients."""
+    if "customer" not in document:
+        return None
+    customer = document["customer"]
+    if not isinstance(customer, dict) or not customer:
+        flaws.append(Flaw("/customer", f"must be an object with some of {', '.join(_CUSTOMER_FIELDS)}"))
+        return None
+    before = len(flaws)
+    _refuse_unknown(customer, tuple(_CUSTOMER_FIELDS), "/customer", "a customer", flaws)
+    for name, most in _CUSTOMER_FIELDS.items():
+        if name in customer and (flaw := _flaw_of_text(customer[name], most, email=name == "email")):
+            flaws.append(Flaw(f"/customer/{name}", flaw))
+    if len(flaws) > before:
+        return None
+    found = Customer(**customer)
+    if sum(len(value.encode()) for value in found.known().values()) > MAX_CUSTOMER:
+        flaws.append(Flaw("/customer", f"holds more than {MAX_CUSTOMER} bytes"))
+    return found
+
+
+def _flaw_of_text(value: Any, most: int, *, email: bool) -> str | None:
+    if not isinstance(value, str) or not value.strip() or len(value) > most:
+        return f"must be a text of 1 to {most} characters"
+    if UNPRINTABLE.search(value):
+        return "must be one line without control characters"
+    if email and not EMAIL.fullmatch(value):
+        return "must be an e-mail address"
+    return None

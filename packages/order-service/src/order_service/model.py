@@ -126,16 +126,32 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Customer:
+    """Who an order is for, as far as they said. Printing one shows nothing of it."""
+
+    email: str | None = field(default=None, repr=False)
+    name: str | None = field(default=None, repr=False)
+    address: str | None = field(default=None, repr=False)
+
+    def known(self) -> dict[str, str]:
+        """The fields that are there, by name."""
+        fields = {"email": self.email, "name": self.name, "address": self.address}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a customer asks for. `amount`, in minor units, is what they agree to pay."""
 
     lines: tuple[Line, ...]
     amount: int
     currency: str
+    customer: Customer | None = None
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same wish, however its JSON was written."""
+        """The same for the same wish, however its JSON was written. It is stored in the clear, so it holds
+        nothing of the customer: whoever has a list of addresses could find out which of them was hashed."""
         lines = sorted((line.item_id, line.quantity) for line in self.lines)
         text = json.dumps([lines, self.amount, self.currency], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -162,6 +178,10 @@ class Order:
     closed: bool = False
     cancel_reason: CancelReason | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    sealed: bytes | None = field(default=None, repr=False)
+    """The customer, sealed."""
+    erased_at: str | None = None
+    """When the customer was erased."""
 
     def age(self, now: datetime) -> timedelta:
         return now - parse_iso(self.placed_at)
@@ -192,8 +212,10 @@ def order_id(owner: str, key: str) -> str:
     return str(uuid.uuid5(ORDER_NAMESPACE, f"{owner}\n{key}"))
 
 
-def place(wish: Wish, order_id: str, owner: str, now: datetime, limits: Limits) -> Order:
-    """The order as it begins."""
+def place(
+    wish: Wish, order_id: str, owner: str, now: datetime, limits: Limits, sealed: bytes | None = None
+) -> Order:
+    """The order as it begins. `sealed` is the wish's customer."""
     placed_at = iso(now)
     return Order(
         order_id=order_id,
@@ -209,6 +231,7 @@ def place(wish: Wish, order_id: str, owner: str, now: datetime, limits: Limits) 
         timeline=(Step(PLACED.status, placed_at),),
         open_shard=shard(order_id),
         sweep_at=_due(now, now, limits.resend_after, (limits.cancel_after,)),
+        sealed=sealed,
     )
 
 

@@ -215,6 +215,8 @@ def order_of(row: Row) -> Order:
         closed=row.get("closed", False),
         cancel_reason=CancelReason(row["cancelReason"]) if row.get("cancelReason") else None,
         notes={name: row[name] for name in NOTES if name in row},
+        sealed=row.get("sealedCustomer"),
+        erased_at=row.get("customerErasedAt"),
     )
 
 
@@ -235,4 +237,5 @@ def _row(order: Order) -> Row:
         "openShard": order.open_shard,
         "sweepAt": order.sweep_at,
         "sweeps": order.sweeps,
+        "sealedCustomer": order.sealed,
     }
