@@ -286,6 +286,18 @@ KMS_CONDITIONS = {
 }
 
 
+def _seals_customers(statement: dict[str, Json]) -> bool:
+    """Encrypt and Decrypt without a service between, under the context of an order of this stage alone."""
+    return (
+        sorted(some(statement.get("Action"))) == ["kms:Decrypt", "kms:Encrypt"]
+        and condition_values(statement, "kms:EncryptionContext:stage") == [{"Ref": "Stage"}]
+        and condition_values(statement, "kms:EncryptionContext:orderId")
+        == ["????????-????-????-????-????????????"]
+        and statement["Condition"].get("ForAllValues:StringEquals")
+        == {"kms:EncryptionContextKeys": ["orderId", "stage"]}
+    )
+
+
 @rule
 def key_policy_is_scoped(template: Template) -> Findings:
     """Administration apart from use; each AWS service bound to what it sends, context or source account."""
@@ -319,13 +331,19 @@ def key_policy_is_scoped(template: Template) -> Findings:
                         logical_id,
                         f"statement {sid}: the condition for {service} is one of {wanted}, not {keys}",
                     )
-            elif actions & USE and keys not in (
-                {"kms:CallerAccount", "kms:ViaService"},
-                {"kms:CallerAccount", "kms:ViaService", "kms:GrantIsForAWSResource"},
+            elif (
+                actions & USE
+                and keys
+                not in (
+                    {"kms:CallerAccount", "kms:ViaService"},
+                    {"kms:CallerAccount", "kms:ViaService", "kms:GrantIsForAWSResource"},
+                )
+                and not ("kms:CallerAccount" in keys and _seals_customers(statement))
             ):
                 yield (
                     logical_id,
-                    f"statement {sid}: use goes through a service (kms:ViaService, kms:CallerAccount)",
+                    f"statement {sid}: use goes through a service (kms:ViaService, kms:CallerAccount),"
+                    " or seals under the context of an order of this stage",
                 )
             elif "kms:CreateGrant" in actions and "kms:GrantIsForAWSResource" not in keys:
                 yield logical_id, f"statement {sid}: grants are for AWS resources only"
@@ -610,10 +628,13 @@ def roles_are_exact(template: Template) -> Findings:
             for resource in resources:
                 if "*" in sub(resource) and not set(actions) <= WITHOUT_RESOURCE:
                     yield logical_id, f"wildcard resource {sub(resource)} for {actions}"
-            if any(action.startswith("kms:") for action in actions) and not condition_values(
-                statement, "kms:ViaService"
+            if any(action.startswith("kms:") for action in actions) and not (
+                condition_values(statement, "kms:ViaService") or _seals_customers(statement)
             ):
-                yield logical_id, "the key is used through a service (kms:ViaService)"
+                yield (
+                    logical_id,
+                    "the key is used through a service (kms:ViaService), or under the context of an order",
+                )
     for logical_id, permission in template.of("Lambda::Permission").items():
         if permission.get("Action") != "lambda:InvokeFunction":
             yield logical_id, "a permission is for lambda:InvokeFunction"

@@ -243,6 +243,22 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "MyKmsKey",
             "kms:ViaService",
         ),
+        *(
+            (
+                BASE,
+                stated("MyKmsKey", sid("CustomersUnderTheirOrder"), change),
+                "MyKmsKey",
+                "statement CustomersUnderTheirOrder",
+            )
+            for change in (
+                unconditional,
+                without_condition("kms:CallerAccount"),
+                without_condition("kms:EncryptionContext:stage"),
+                without_condition("kms:EncryptionContext:orderId"),
+                without_condition("kms:EncryptionContextKeys"),
+                changed(Action=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]),
+            )
+        ),
         (
             BASE,
             stated(
@@ -383,6 +399,20 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             stated("PaymentLambdaRole", sid("KeyThroughTableAndQueues"), unconditional),
             "PaymentLambdaRole",
             "ViaService",
+        ),
+        *(
+            (
+                ORDER,
+                stated("OrderLambdaRole", sid("CustomersUnderTheirOrder"), change),
+                "OrderLambdaRole",
+                "under the context of an order",
+            )
+            for change in (
+                unconditional,
+                without_condition("kms:EncryptionContext:stage"),
+                without_condition("kms:EncryptionContext:orderId"),
+                without_condition("kms:EncryptionContextKeys"),
+            )
         ),
         (
             SHIPPING,
