@@ -99,7 +99,7 @@ def down() -> None:
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def order(ctx: typer.Context) -> None:
-    """Place orders, follow them, cancel them."""
+    """Place orders, follow them, cancel them, erase whom they are for."""
     _hand_on(ctx, "ecom_cli.orders", "app")
 
 
@@ -200,13 +200,21 @@ def simulate(ctx: typer.Context) -> None:
     _hand_on(ctx, "ecom_cli.simulate", "command")
 
 
-@app.command()
-def check(fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False) -> None:
-    """Style, types, templates and pins: run it before you push."""
-    from ecom_cli import checks
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def lint(ctx: typer.Context) -> None:
+    """The whole gate: templates, code, secrets, versions; lists what is waived and why."""
+    _hand_on(ctx, "ecom_cli.lint.command", "command")
 
-    if failed := checks.run(fix=fix):
-        raise EcomError(f"Not passed: {', '.join(failed)}.", "`./ecom check --fix` repairs style.")
+
+@app.command()
+def check(
+    fix: Annotated[bool, typer.Option("--fix", help="Repair style first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The quick part of [cyan]./ecom lint[/], for while you work: style, types, house rules, pins."""
+    from ecom_cli.lint import command
+
+    command.check(fix=fix, as_json=as_json)
 
 
 @app.command()
