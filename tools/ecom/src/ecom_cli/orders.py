@@ -1,9 +1,10 @@
-"""`ecom order`: place orders through the API, follow, list and cancel them."""
+"""`ecom order`: place orders through the API, follow, list and cancel them; erase whom they are for."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from ecom_cli.api import FORCED, LOCAL_OWNER, Api, ApiError, Line, amount_of, force_key, parse_line
 from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
+from ecom_cli.erasure import erase as erasing
 from ecom_cli.errors import EcomError
 from ecom_cli.money import shown, to_minor
 from ecom_cli.options import JsonOption, RegionOption, StageOption
@@ -90,7 +92,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Place orders, follow them, cancel them.",
+    help="Place orders, follow them, cancel them, erase whom they are for.",
 )
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")]
@@ -236,6 +238,35 @@ def cancel(
         _check_closed(order, timeout)
 
 
+@app.command("erase", epilog="Example: [cyan]./ecom order erase 5c0e… --yes[/]")
+def erase(
+    order_id: OrderArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    stage: StageOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase whom an order was for: name, address, e-mail. For operators; the order itself stays.
+
+    It cannot be undone. Exit code 1 if there is no such order, or if you say no. Backups of the table still
+    hold what was erased, sealed, until they expire: 35 days for point-in-time recovery.
+    """
+    where = resolve_stage(stage, region)
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise EcomError("Erasing cannot be undone, and nobody is here to ask.", "Add --yes to do it.")
+        typer.confirm(f"Erase whom order {order_id} is for, on {where.where}?", abort=True)
+    done = erasing(where, order_id)
+    if as_json:
+        print(json.dumps(done.as_json()))
+    elif done.now:
+        print(f"Erased: order {order_id} stays, and no longer says whom it was for.")
+    elif done.at:
+        print(f"Nothing to do: that was erased already, at {done.at}.")
+    else:
+        print(f"Nothing to do: order {order_id} does not say whom it is for.")
+
+
 def _check_closed(order: Mapping[str, Any], timeout: float) -> None:
     if not is_closed(order):
         raise EcomError(
@@ -373,6 +404,10 @@ def _card(order: Mapping[str, Any]) -> RenderableType:
     for name, label in NOTES.items():
         if order.get(name):
             head.add_row(label, str(order[name]))
+    for name, value in (order.get("customer") or {}).items():
+        head.add_row(name, str(value))
+    if order.get("customerErasedAt"):
+        head.add_row("customer", f"erased at {order['customerErasedAt']}")
     if order.get("items"):
         head.add_row("items", ", ".join(f"{line['quantity']} x {line['itemId']}" for line in order["items"]))
     return Group(Text(""), head, Text(""), timeline(order), Text(""))
