@@ -57,7 +57,7 @@ class Publisher:
         for attempt in range(self._tries):
             if attempt:
                 # Full jitter: callers that were throttled together must not come back together.
-                self._sleep(random.uniform(0, 0.1 * 2**attempt))
+                self._sleep(random.uniform(0, 0.1 * 2**attempt))  # nosec B311  # jitter, nobody gains by guessing it
             failed = self._put(chunk)
             # Only what AWS calls busy is worth another try. No answer is not: the client has already tried
             # for as long as a record may take.

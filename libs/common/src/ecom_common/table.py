@@ -54,7 +54,7 @@ class StateTable:
         for attempt in range(TRIES):
             if attempt:
                 # Full jitter: callers that were throttled together must not come back together.
-                self._sleep(random.uniform(0, 0.05 * 2**attempt))
+                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # nosec B311  # jitter, nobody gains by guessing it
             answer = self._dynamodb.batch_get_item(RequestItems=request)
             yield from (from_item(item) for item in answer["Responses"].get(self.name, []))
             request = answer.get("UnprocessedKeys")

@@ -139,7 +139,7 @@ class Stock:
         """Tries, with a pause before each but the first: full jitter, so that rivals part."""
         for attempt in range(TRIES):
             if attempt:
-                self._sleep(random.uniform(0, 0.025 * 2**attempt))
+                self._sleep(random.uniform(0, 0.025 * 2**attempt))  # nosec B311  # jitter, nobody gains by guessing it
             yield attempt
 
     def _take(self, item: Item, quantity: int) -> Any:

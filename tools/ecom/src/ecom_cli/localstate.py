@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import subprocess  # nosec B404  # to ask ps for a process
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def process_born(pid: int) -> str | None:
         except OSError:
             return None
         return None if fields[0] in "ZX" else f"ticks {fields[19]}"
-    answer = subprocess.run(
+    answer = subprocess.run(  # nosec B603 B607  # ps of the user's own PATH, with a number
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     status, _, born = answer.stdout.strip().partition(" ")

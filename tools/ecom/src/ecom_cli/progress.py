@@ -40,12 +40,12 @@ class Reporter:
         with self._lock:
             if service not in self._bars:
                 self._bars[service] = self._live.add_task(service, total=total)
-            self._live.update(self._bars[service], completed=done, total=total)  # type: ignore[arg-type]
+            self._live.update(self._bars[service], completed=done, total=total)  # type: ignore[arg-type]  # a TaskID is an int
 
     def finished(self, service: str) -> None:
         with self._lock:
             if (task := self._bars.pop(service, None)) is not None:
-                self._live.remove_task(task)  # type: ignore[arg-type]
+                self._live.remove_task(task)  # type: ignore[arg-type]  # a TaskID is an int
 
     def __enter__(self) -> Reporter:
         self._live.start()

@@ -199,7 +199,7 @@ def _one(task: Task, order: str | None, console: Console) -> tuple[int, dict[str
         result = runner.broken(task, traceback.format_exc())
         console.print(failing(result), soft_wrap=True)
         return 1, found_as_json(result)
-    assert outcome.history is not None
+    assert outcome.history is not None  # nosec B101  # tells mypy what trace=True means
     known = outcome.history.orders()
     if order is not None and order not in known:
         raise EcomError(f"There is no order {order} in this world.", f"There are: {', '.join(known)}")

@@ -76,7 +76,7 @@ class Watching:
 
 def failing(result: Result) -> Text:
     """What a seed broke, and what to type to see it again."""
-    assert result.first is not None
+    assert result.first is not None  # nosec B101  # tells mypy what callers promise
     first = result.first
     return Text.assemble(
         ("✗ ", "bold red"),
@@ -119,7 +119,7 @@ def story(outcome: Outcome, task: Task, order: str | None) -> RenderableType:
 
     Without a named order: to the one whose promise was broken first. Where none was, all orders are listed.
     """
-    assert outcome.history is not None
+    assert outcome.history is not None  # nosec B101  # tells mypy what callers promise
     figures = _grid()
     figures.add_row("seed", str(outcome.seed), f"mode {outcome.mode}")
     figures.add_row("invocations", f"{outcome.invocations:,}", f"{outcome.calls:,} calls")

@@ -38,7 +38,7 @@ def parse_template(text: str, name: str) -> Template:
     }
     Loader.add_multi_constructor("!", _short_form)
     try:
-        document = yaml.load(text, Loader)
+        document = yaml.load(text, Loader)  # nosec B506  # the safe loader, with short forms
     except yaml.YAMLError as error:
         raise EcomError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):

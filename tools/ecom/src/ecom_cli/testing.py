@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import subprocess  # nosec B404  # it starts uv and pytest
 import sys
 import tempfile
 import threading
 import time
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # nosec B405  # reads only reports of our own pytest
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperCommand
 
+from ecom_cli.aws import EMULATOR_KEY
 from ecom_cli.errors import EcomError
 from ecom_cli.uvtool import uv_path
 from ecom_cli.workspace import Workspace, workspace
@@ -110,7 +111,7 @@ def counted(
     """
     passed = failed = skipped = 0
     if report:
-        root = ET.fromstring(report)
+        root = ET.fromstring(report)  # nosec B314  # a report of our own pytest
         for each in root.iter("testsuite"):
             bad = int(each.get("failures", 0)) + int(each.get("errors", 0))
             ignored = int(each.get("skipped", 0))
@@ -130,7 +131,7 @@ def run_suite(suite: Suite, house: Workspace, extra: Sequence[str]) -> Result:
     with tempfile.TemporaryDirectory(prefix="ecom-test-") as folder:
         report = Path(folder) / "report.xml"
         cache = house.state / "pytest" / suite.name
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603  # uv and pytest, with folders of this repository
             suite.command(uv_path(), report, cache, extra),
             cwd=house.root,
             env=environment(os.environ),
@@ -154,8 +155,8 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith(("AWS_", "VIRTUAL_ENV", "PYTHONPATH", "PYTEST_"))
     }
     return inner | {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": EMULATOR_KEY,
+        "AWS_SECRET_ACCESS_KEY": EMULATOR_KEY,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

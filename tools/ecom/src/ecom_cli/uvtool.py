@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404  # it starts uv, nothing else
 from pathlib import Path
 
 from ecom_cli.errors import EcomError
@@ -23,7 +23,7 @@ def uv_path() -> str:
 def uv(*arguments: str, cwd: Path | None = None) -> str:
     """Run uv and return its output. Raises EcomError with what uv said."""
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603  # uv, without a shell
         [uv_path(), *arguments],
         cwd=cwd or workspace().root,
         env=environment,
