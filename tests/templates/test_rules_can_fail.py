@@ -144,6 +144,15 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
         (PAYMENT, put("Metadata/AWS::CloudFormation::Interface/ParameterLabels/CodeKey"), "CodeKey", "label"),
         (PAYMENT, put("Parameters/LogLevel"), "LogLevel", "does not exist"),
     ],
+    "parameters_are_validated": [
+        (PAYMENT, put("Parameters/CodeKey/AllowedPattern", "[a-z]+"), "CodeKey", "from ^ to $"),
+        (PAYMENT, put("Parameters/CodeKey/ConstraintDescription", "a zip"), "CodeKey", "in words"),
+        (PAYMENT, put("Parameters/CodeKey/Type", "AWS::SSM::Parameter::Name"), "CodeKey", "String or"),
+        (PAYMENT, put("Parameters/DeclineRatePercent/MaxValue"), "DeclineRatePercent", "a greatest"),
+        (PAYMENT, put("Parameters/DeclineRatePercent/Default", 101), "DeclineRatePercent", "limits"),
+        (PAYMENT, put("Parameters/LogLevel/Default", "TRACE"), "LogLevel", "'TRACE'"),
+        (BASE, put("Parameters/AlertEmail/Default", "nobody"), "AlertEmail", "match"),
+    ],
     "outputs_explain_themselves": [
         (ORDER, put("Outputs/ApiUrl/Description"), "ApiUrl", "description"),
     ],
@@ -159,6 +168,7 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     "data_says_what_happens_on_delete": [
         (ORDER, put("Resources/OrdersTable/DeletionPolicy"), "OrdersTable", "DeletionPolicy"),
         (ORDER, put("Resources/OrdersTable/UpdateReplacePolicy", "Delete"), "OrdersTable", "Retain"),
+        (ORDER, put("Resources/OrdersTable/DeletionPolicy", "Delete"), "OrdersTable", "outlive"),
     ],
     "tables_are_safe": [
         (ORDER, of("OrdersTable", "SSESpecification"), "OrdersTable", "encrypted"),
@@ -520,6 +530,12 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
         (ORDER, without("OrderApiServerErrorsAlarm"), "OrderApi", "5XXError"),
         (ORDER, without("OrderApiLatencyAlarm"), "OrderApi", "Latency"),
         (PAYMENT, without("OperatorErrorsAlarm"), "PaymentLambda", "OperatorErrors"),
+        (ORDER, without("OrdersOpenTooLongAlarm"), "OrderLambda", "OrdersOpenTooLong"),
+        (ORDER, without("SweepsCutShortAlarm"), "OrderLambda", "SweepsCutShort"),
+        (ORDER, without("FailedRequestsAlarm"), "OrderLambda", "FailedRequests"),
+        (SHIPPING, without("ParcelsNotStoppedAlarm"), "ShippingLambda", "ParcelsNotStopped"),
+        (PAYMENT, of("StockConfirmedRuleLossAlarm", "Dimensions/0"), "StockConfirmedRule", "and bus"),
+        (PAYMENT, without("PaymentMapping"), "PaymentQueue", "nothing works on this queue"),
         (
             PAYMENT,
             of("PaymentDLQAlarm", "Dimensions/0/Value", {"Fn::GetAtt": ["PaymentQueue", "QueueName"]}),
@@ -527,19 +543,118 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "visible",
         ),
     ],
+    "alarms_can_fire": [
+        (PAYMENT, of("PaymentLambdaDurationAlarm", "Threshold", 30000), "PaymentLambdaDuration", "near"),
+        (PAYMENT, of("PaymentLambda", "Timeout", 20), "PaymentLambdaDurationAlarm", "PaymentLambda"),
+        (PAYMENT, of("PaymentLambdaDurationAlarm", "Threshold", 500), "PaymentLambdaDuration", "near"),
+        (PAYMENT, of("PaymentQueue", "MessageRetentionPeriod", 600), "PaymentQueueAgeAlarm", "drops"),
+        (PAYMENT, of("PaymentDLQAlarm", "Threshold", 0), "PaymentDLQAlarm", "at least 1"),
+        (
+            PAYMENT,
+            of("PaymentDLQAlarm", "ComparisonOperator", "LessThanThreshold"),
+            "PaymentDLQAlarm",
+            "at or above",
+        ),
+        (PAYMENT, of("PaymentDLQAlarm", "ActionsEnabled", False), "PaymentDLQAlarm", "actions are on"),
+        (PAYMENT, of("PaymentDLQAlarm", "Period", 10), "PaymentDLQAlarm", "whole minutes"),
+        (PAYMENT, of("PaymentDLQAlarm", "TreatMissingData"), "PaymentDLQAlarm", "silence"),
+        (PAYMENT, of("PaymentDLQAlarm", "TreatMissingData", "breaching"), "PaymentDLQAlarm", "silence"),
+        (
+            ORDER,
+            of("OrdersOpenTooLongAlarm", "TreatMissingData", "notBreaching"),
+            "OrdersOpenTooLongAlarm",
+            "'breaching'",
+        ),
+    ],
+    "alarms_name_their_runbook": [
+        (PAYMENT, of("PaymentDLQAlarm", "AlarmDescription"), "PaymentDLQAlarm", "what is wrong"),
+        (
+            PAYMENT,
+            of("PaymentDLQAlarm", "AlarmDescription", "docs/runbooks/dead-letters.md"),
+            "PaymentDLQAlarm",
+            "what is wrong",
+        ),
+        (
+            PAYMENT,
+            of("PaymentDLQAlarm", "AlarmDescription", "Bad. See docs/runbooks/dead-letters.md, please"),
+            "PaymentDLQAlarm",
+            "ends with",
+        ),
+        (
+            PAYMENT,
+            of("PaymentDLQAlarm", "AlarmDescription", "It is bad. docs/runbooks/bad.md"),
+            "PaymentDLQAlarm",
+            "there is no docs/runbooks/bad.md",
+        ),
+    ],
     "alarms_reach_the_operators": [
         (PAYMENT, of("PaymentDLQAlarm", "AlarmActions", []), "PaymentDLQAlarm", "AlarmActions"),
         (PAYMENT, of("PaymentDLQAlarm", "OKActions"), "PaymentDLQAlarm", "OKActions"),
-        (PAYMENT, of("PaymentDLQAlarm", "AlarmDescription"), "PaymentDLQAlarm", "what is wrong"),
-        (PAYMENT, of("PaymentDLQAlarm", "TreatMissingData"), "PaymentDLQAlarm", "silence"),
+        (
+            PAYMENT,
+            of("PaymentDLQAlarm", "AlarmName", {"Fn::Sub": "payment-${Stage}-dlq"}),
+            "PaymentDLQAlarm",
+            "of this name",
+        ),
+        (BASE, put("Outputs/OpsAlertTopicArn/Value", {"Ref": "EcomEventBus"}), "OpsAlertTopic", "exported"),
         (BASE, without("OpsAlertTopicPolicy"), "OpsAlertTopic", "its policy"),
+        (BASE, put("Resources/OpsAlertTopicPolicy/Condition", "HasAlertEmail"), "OpsAlertTopic", "policy"),
+        (BASE, of("OpsAlertTopicPolicy", "Topics", []), "OpsAlertTopic", "its policy"),
+        (
+            BASE,
+            stated("OpsAlertTopicPolicy", allows("sns:Publish"), changed(Action="sns:Subscribe")),
+            "OpsAlertTopic",
+            "its policy",
+        ),
+        (
+            BASE,
+            stated(
+                "OpsAlertTopicPolicy",
+                allows("sns:Publish"),
+                changed(
+                    Condition={"ArnLike": {"aws:SourceArn": "x"}, "Bool": {"aws:MultiFactorAuthPresent": 1}}
+                ),
+            ),
+            "OpsAlertTopic",
+            "its policy",
+        ),
+        (
+            BASE,
+            stated(
+                "OpsAlertTopicPolicy",
+                allows("sns:Publish"),
+                changed(Condition={"ArnLike": {"aws:SourceArn": {"Fn::Sub": "x:alarm:ecom-${Stage}-*"}}}),
+            ),
+            "BusUndeliveredAlarm",
+            "of this name",
+        ),
+        (
+            BASE,
+            stated("OpsAlertTopicPolicy", sid("NoPlainHttp"), unconditional),
+            "OpsAlertTopic",
+            "denies more than plain HTTP",
+        ),
         (
             BASE,
             stated("MyKmsKey", sid("AlarmsIntoTheOpsTopic"), changed(Effect="Deny", Action=[])),
             "OpsAlertTopic",
             "the key policy",
         ),
+        (
+            BASE,
+            stated("MyKmsKey", sid("AlarmsIntoTheOpsTopic"), changed(Action=["kms:Decrypt"])),
+            "OpsAlertTopic",
+            "the key policy",
+        ),
+        (
+            BASE,
+            of("OpsAlertTopic", "TopicName", {"Fn::Sub": "ecom-${Stage}-ops"}),
+            "OpsAlertTopic",
+            "the key policy",
+        ),
         (BASE, without("OpsAlertEmail"), "OpsAlertTopic", "subscribe"),
+        (BASE, of("OpsAlertEmail", "FilterPolicy", {"a": ["b"]}), "OpsAlertTopic", "subscribe"),
+        (BASE, put("Resources/OpsAlertEmail/Condition"), "OpsAlertTopic", "subscribe"),
     ],
 }
 """By rule: template, edit, resource that is named, what is said."""
