@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import platform
 import shutil
 import signal
 import socket
-import subprocess
-import sys
+import subprocess  # nosec B404  # it starts the emulator
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecom_cli import environments
 from ecom_cli.aws import EMULATOR_KEY, EMULATOR_REGION
 from ecom_cli.errors import EcomError
 from ecom_cli.localstate import (
@@ -30,7 +27,6 @@ from ecom_cli.localstate import (
     running_emulator,
     write_state,
 )
-from ecom_cli.uvtool import uv
 from ecom_cli.workspace import workspace
 
 REQUIREMENTS = Path(__file__).with_name("emulator-requirements.txt")
@@ -73,23 +69,7 @@ def log_path() -> Path:
 
 def environment() -> Path:
     """The emulator's own virtual environment, made at the first call (some seconds and 60 MB)."""
-    pins = REQUIREMENTS.read_bytes()
-    key = hashlib.sha256(pins + sys.version.encode() + platform.machine().encode()).hexdigest()[:16]
-    folder = home() / f"env-{key}"
-    python = folder / "bin" / "python"
-    with only_one("env.lock"):
-        if not (folder / "complete").exists() or not python.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            # not inside the repository, where uv would apply the workspace's constraints
-            outside = Path(folder.anchor)
-            uv("venv", "--quiet", "--no-project", "--python", sys.executable, str(folder), cwd=outside)
-            uv(
-                "pip", "install", "--quiet", "--no-deps", "--compile-bytecode",
-                "--python", str(python), "--requirement", str(REQUIREMENTS),
-                cwd=outside,
-            )  # fmt: skip
-            (folder / "complete").touch()
-    return folder
+    return environments.environment(home(), REQUIREMENTS)
 
 
 def start(
@@ -139,7 +119,7 @@ def _spawn(
         "PYTHONUNBUFFERED": "1",
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603  # the emulator, in an environment of its own
             [str(python), "-m", "ministack"] if outlives else [str(python), "-c", _LEASHED],
             cwd=folder,
             env=settings,
@@ -276,10 +256,6 @@ def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-@contextmanager
-def only_one(name: str) -> Iterator[None]:
+def only_one(name: str) -> AbstractContextManager[None]:
     """Let one process at a time pass; the others wait."""
-    home().mkdir(parents=True, exist_ok=True)
-    with (home() / name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return environments.only_one(home() / name)
