@@ -326,15 +326,107 @@ Resources:
     assert {stack.status for stack in done} == {"deleted"}
 
 
+ROWS = """
+Resources:
+  Rows:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties:
+      TableName: !Sub 'ecom-${Stage}-rows'
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"""
+
+
+@pytest.fixture
+def repo_with_rows(make_repo) -> Workspace:
+    return make_repo(a_service=QUEUES.replace("NAME", "a").replace("\nResources:\n", ROWS, 1))
+
+
+def tables(stage: Stage) -> list[str]:
+    found = stage.client("dynamodb").list_tables()["TableNames"]
+    return [name for name in found if name.startswith(f"ecom-{stage.name}-")]
+
+
+def unprotect(stage: Stage, *services: str) -> None:
+    for service in services:
+        stage.client("cloudformation").update_termination_protection(
+            StackName=stage.stack_name(service), EnableTerminationProtection=False
+        )
+
+
+def is_protected(stage: Stage, service: str) -> bool:
+    return Stack(stage, stage.stack_name(service)).describe()["EnableTerminationProtection"]
+
+
 @pytest.mark.parametrize("name", ["prod", "prod-eu"])
-def test_a_production_stage_is_destroyed_with_yes_only(emulator, repo, name):
-    stage = Stage(name, "eu-central-1", emulator)
+def test_a_production_stage_is_destroyed_with_yes_and_without_its_protection_only(
+    emulator, repo_with_rows, name
+):
+    stage, repo, quiet = Stage(name, "eu-central-1", emulator), repo_with_rows, Reporter(quiet=True)
     run(stage, repo)
     with pytest.raises(EcomError, match="production stage: nothing was deleted"):
-        destroy(stage, report=Reporter(quiet=True), repo=repo)
+        destroy(stage, report=quiet, repo=repo)
+
+    unprotect(stage, "base-infra")
+    with pytest.raises(EcomError, match=f"on for ecom-{name}-a-service: nothing was deleted") as refused:
+        destroy(stage, yes=True, report=quiet, repo=repo)
+    assert "update-termination-protection --no-enable-termination-protection" in refused.value.hint
     assert Stack(stage, stage.stack_name("a-service")).status == "CREATE_COMPLETE"
-    done = destroy(stage, yes=True, report=Reporter(quiet=True), repo=repo)
+    assert Stack(stage, stage.stack_name("base-infra")).status == "CREATE_COMPLETE"
+
+    unprotect(stage, "a-service")
+    stage.client("dynamodb").update_table(TableName=f"ecom-{name}-rows", DeletionProtectionEnabled=True)
+    done = {stack.service: stack for stack in destroy(stage, yes=True, report=quiet, repo=repo)}
+    assert {stack.status for stack in done.values()} == {"deleted"}
+    assert tables(stage) == [f"ecom-{name}-rows"], "on production the rows outlive everything"
+    assert done["a-service"].tables == []
+    assert [kept["logical_id"] for kept in done["a-service"].retained] == ["Rows"]
+
+
+def test_every_deployment_to_production_sees_to_the_protection(emulator, repo):
+    stage = Stage("prod-again", "eu-central-1", emulator)
+    run(stage, repo)
+    assert is_protected(stage, "base-infra")
+    assert is_protected(stage, "b-service")
+    unprotect(stage, "b-service")
+    assert run(stage, repo)["b-service"].status == "unchanged"
+    assert is_protected(stage, "b-service")
+
+
+def test_other_stages_are_not_protected_and_their_tables_go(stage, repo_with_rows):
+    run(stage, repo_with_rows)
+    assert not is_protected(stage, "a-service")
+    done = {s.service: s for s in destroy(stage, report=Reporter(quiet=True), repo=repo_with_rows)}
+    assert tables(stage) == []
+    assert done["a-service"].tables == [f"ecom-{stage.name}-rows"]
+    assert done["a-service"].retained == []
+    assert run(stage, repo_with_rows)["a-service"].status == "created", "its name is free again"
+
+
+def test_a_stack_that_somebody_protected_keeps_its_stage(stage, repo_with_rows):
+    run(stage, repo_with_rows)
+    Stack(stage, stage.stack_name("base-infra")).protect()
+    with pytest.raises(EcomError, match="Termination protection is on"):
+        destroy(stage, report=Reporter(quiet=True), repo=repo_with_rows)
+    assert tables(stage) == [f"ecom-{stage.name}-rows"]
+
+
+def test_a_destroy_that_stopped_half_way_can_be_repeated(stage, repo_with_rows):
+    run(stage, repo_with_rows)
+    stage.client("dynamodb").delete_table(TableName=f"ecom-{stage.name}-rows")
+    done = destroy(stage, report=Reporter(quiet=True), repo=repo_with_rows)
     assert {stack.status for stack in done} == {"deleted"}
+
+
+@pytest.mark.parametrize(("reason", "hinted"), [("it already exists", True), ("it is too long", False)])
+def test_a_table_that_was_left_behind_is_explained(stage, repo, monkeypatch, reason, hinted):
+    """On a stage that another tool deleted, tables stay and their names are taken."""
+    monkeypatch.setattr(Stack, "first_failure", lambda self, seen: f"Rows (AWS::DynamoDB::Table): {reason}")
+    with pytest.raises(EcomError, match=reason) as failed:
+        run(stage, edit(repo, "a-service", "DelaySeconds: !Ref Delay", "DelaySeconds: 9999"))
+    assert ("tables outlive their stacks" in str(failed.value)) is hinted
 
 
 def test_the_stage_decides_the_presets():

@@ -153,7 +153,10 @@ def destroy(
     yes: Annotated[bool, typer.Option("--yes", help="Needed on a production stage.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the stacks: the services side by side, then base-infra. Says what stays by policy."""
+    """Delete the stacks: the services side by side, then base-infra. Says what stays by policy.
+
+    On a production stage tables stay; elsewhere they are deleted with their stacks.
+    """
     from ecom_cli import destroy as destroyer
     from ecom_cli.aws import resolve_stage
     from ecom_cli.progress import Reporter

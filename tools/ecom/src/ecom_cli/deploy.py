@@ -107,6 +107,8 @@ class Deployment:
                 stack.execute(change_set, lambda done, total: self.report.progress(member.dist, done, total))
             finally:
                 self.report.finished(member.dist)
+        if self.stage.is_production and stack.protect():
+            self.report.note(member.dist, "termination protection is on")
         if self.stage.is_emulator and zip_:
             self._assert_code(stack, zip_)
         status = "unchanged" if not change_set else "created" if change_set.creates else "updated"

@@ -20,6 +20,10 @@ _CONSEQUENCES = (
     "The following resource(s) failed",
 )
 _GIVE_UP_AFTER = 3600.0  # seconds
+_LEFT_BEHIND = (
+    "An earlier stack left it behind: tables outlive their stacks. If its rows may go, delete it and deploy "
+    "again; if not, import it: `aws cloudformation create-change-set --change-set-type IMPORT …`."
+)
 
 _T = TypeVar("_T")
 Progress = Callable[[int, int], None]  # resources done, resources in all
@@ -205,7 +209,20 @@ class Stack:
 
         status = self._wait(finished, self.name)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise EcomError(f"{self.name} failed ({status}). {self.first_failure(seen)}")
+            reason = self.first_failure(seen)
+            raise EcomError(
+                f"{self.name} failed ({status}). {reason}", _LEFT_BEHIND if "exists" in reason else ""
+            )
+
+    def protect(self) -> bool:
+        """Switch termination protection on; False where it is on already. Only a person switches it off."""
+        found = self.describe()
+        if found is None or found.get("EnableTerminationProtection"):
+            return False
+        self._cloudformation.update_termination_protection(
+            StackName=self.name, EnableTerminationProtection=True
+        )
+        return True
 
     def delete(self, progress: Progress) -> None:
         """Delete the stack and wait. Raises EcomError naming the resource that would not go, and why."""
