@@ -16,7 +16,7 @@ import pytest
 
 from ecom_cli.templates import parse_template
 from simulation import engine
-from simulation.guards import COPIED, FILE, ROOT, Mutant, MutantError, apply, chosen, read
+from simulation.guards import COPIED, ROOT, Mutant, MutantError, apply, chosen, read
 from simulation.hunting import Run, hunt
 from simulation.mode import MODES
 from simulation.mutants import hunt_all
@@ -367,6 +367,10 @@ def test_a_mutant_that_does_not_fit_ends_them_all(tree: Path, mutant: Mutant) ->
         hunt_all([misfit, mutant], range(1, 7), 1, root=tree, load=loaded_elsewhere)
 
 
-def test_the_list_is_beside_its_reader() -> None:
-    assert FILE.is_file()
-    assert len(BY_ID) == len(MUTANTS)
+def test_a_real_guard_is_missed_in_the_real_world() -> None:
+    """Of all mutants the quickest; `./ecom simulate --mutants` hunts the others."""
+    found = hunt(BY_ID["row-overwritten"], range(1, 30))
+
+    assert found.found, found
+    assert found.seeds > 0
+    assert not found.violation.startswith(("breaks", "hangs")), found
