@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ Found = tuple[Iterable[Finding], Iterable[Waiver]]
 
 CHECKOV_PINS = Path(__file__).with_name("checkov-requirements.txt")
 CHECKOV_SCAN = Path(__file__).with_name("checkov_scan.py")
+FIXABLE = "`./ecom check --fix` repairs it."
 
 
 class ToolBrokeError(Exception):
@@ -132,36 +133,30 @@ def _with_template_waivers(scope: Scope, tool: str, findings: list[Finding]) -> 
 
 def ruff(scope: Scope) -> Found:
     answer = _run(scope, "ruff", "check", "--output-format", "json", *scope.folders, good=(0, 1))
-    return [
-        Finding(
-            _relative(scope, each["filename"]),
-            each["location"]["row"],
-            waived.RUFF,
-            each["code"] or "syntax",
-            each["message"],
-            advice="`./ecom check --fix` repairs it."
-            if each["fix"]
-            else f"Repair it ({each['url'] or 'see there'}); or `# noqa: {each['code']} - WHY`.",
-        )
-        for each in _json(answer)
-    ], _comments(scope, waived.RUFF)
+    findings = []
+    for path, each in _of_ruff(scope, answer):
+        code = each["code"] or "syntax"
+        advice = f"Repair it ({each['url'] or 'see there'}); or `# noqa: {code} - WHY`."
+        if each["fix"]:
+            advice = FIXABLE
+        row = each["location"]["row"]
+        findings.append(Finding(path, row, waived.RUFF, code, each["message"], advice=advice))
+    return findings, _comments(scope, waived.RUFF)
 
 
 def ruff_format(scope: Scope) -> Found:
-    answer = _run(scope, "ruff", "format", "--check", *scope.folders, good=(0, 1, 2))
-    findings = [
-        Finding(
-            line.removeprefix("Would reformat: "),
-            0,
-            "ruff format",
-            "format",
-            "is laid out in another way",
-            advice="`./ecom check --fix` repairs it.",
-        )
-        for line in answer.splitlines()
-        if line.startswith("Would reformat: ")
-    ]
-    return findings, ()
+    answer = _run(
+        scope, "ruff", "format", "--check", "--output-format", "json", *scope.folders, good=(0, 1, 2)
+    )
+    return [
+        Finding(path, each["location"]["row"], "ruff format", each["code"], each["message"], advice=FIXABLE)
+        for path, each in _of_ruff(scope, answer)
+    ], ()
+
+
+def _of_ruff(scope: Scope, answer: str) -> Iterator[tuple[str, Any]]:
+    for each in _json(answer):
+        yield Path(each["filename"]).relative_to(scope.root.resolve()).as_posix(), each
 
 
 def fix_style(scope: Scope) -> None:
@@ -280,7 +275,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ToolBrokeError(f"its answer is no JSON: {text[-2000:]}") from error
-
-
-def _relative(scope: Scope, path: str) -> str:
-    return Path(path).relative_to(scope.root).as_posix() if Path(path).is_absolute() else path

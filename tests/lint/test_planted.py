@@ -1,0 +1,155 @@
+"""For each tool of the gate: what is planted is found, and the message names place, rule and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ecom_cli.lint.findings import Finding
+from ecom_cli.lint.gate import Verdict
+
+from .conftest import CODE, TEMPLATE, Copy
+
+Copied = Callable[[], Copy]
+
+IN_DLQ = ("        reasons: {ES6000: 'It is a dead-letter queue: people empty it.'}\n", "")
+ON_TABLE = (
+    "  PaymentTable:\n    Type: AWS::DynamoDB::Table\n",
+    "  PaymentTable:\n    Type: AWS::DynamoDB::Table\n"
+    "    Metadata:\n"
+    "      cfn-lint: {config: {ignore_checks: [ES6000]}, reasons: {ES6000: a table is no queue}}\n"
+    "      checkov: {skip: [{id: CKV_AWS_27, comment: a table is no queue}]}\n",
+)
+
+
+def resources(verdict: Verdict) -> set[tuple[str, str]]:
+    assert all(finding.path == TEMPLATE and finding.line for finding in verdict.findings)
+    return {(finding.resource, finding.rule) for finding in verdict.findings}
+
+
+def about(verdict: Verdict, rule: str) -> Finding:
+    (found,) = [finding for finding in verdict.findings if finding.rule == rule]
+    return found
+
+
+def in_code(verdict: Verdict) -> list[tuple[int, str]]:
+    assert all(finding.path == CODE for finding in verdict.findings)
+    return [(finding.line, finding.rule) for finding in verdict.findings]
+
+
+def test_cfn_lint(copied: Copied) -> None:
+    copy = copied()
+    copy.edit(
+        ("VisibilityTimeout: 180", "VisibilityTimeoutSeconds: 180"),
+        ("ignore_checks: [ES1001]", "ignore_checks: []"),
+        IN_DLQ,
+        ON_TABLE,
+    )
+    verdict = copy.verdict("cfn-lint")
+    assert resources(verdict) == {
+        ("PaymentQueue", "E3002"),
+        ("PaymentMapping", "ES1001"),
+        ("PaymentMapping", "stale-waiver"),
+        ("PaymentDLQ", "waiver-without-reason"),
+        ("PaymentTable", "stale-waiver"),
+    }
+    assert "VisibilityTimeoutSeconds" in about(verdict, "E3002").message
+    assert "ignore_checks: [ES1001]" in about(verdict, "ES1001").advice
+    assert {(w.resource, w.rule) for w in verdict.waived} == {
+        ("UndeliveredQueue", "ES6000"),
+        ("PaymentLambda", "WS1004"),
+    }
+
+
+def test_checkov(copied: Copied) -> None:
+    copy = copied()
+    name = "      DisplayName: Payments\n"
+    key = "      KmsMasterKeyId:\n        Fn::ImportValue: !Sub 'ecom-${Stage}-KmsKeyArn'\n"
+    copy.edit(
+        (name + key, name),
+        ("comment: 'It speaks to AWS APIs only (TLS, IAM); there is nothing of it in a VPC.'", "comment: no"),
+        ON_TABLE,
+    )
+    verdict = copy.verdict("checkov")
+    assert resources(verdict) == {
+        ("PaymentFailureTopic", "CKV_AWS_26"),
+        ("PaymentLambda", "waiver-without-reason"),
+        ("PaymentTable", "stale-waiver"),
+    }
+    assert "encrypt" in about(verdict, "CKV_AWS_26").message.lower()
+    assert "id: CKV_AWS_26" in about(verdict, "CKV_AWS_26").advice
+    assert {(w.resource, w.rule) for w in verdict.waived} == {
+        ("UndeliveredQueue", "CKV_AWS_27"),
+        ("PaymentLambda", "CKV_AWS_115"),
+        ("PaymentLambda", "CKV_AWS_116"),
+    }
+
+
+def test_house_rules(copied: Copied) -> None:
+    copy = copied()
+    copy.edit(("PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"))
+    verdict = copy.verdict("house rules")
+    assert resources(verdict) == {("PaymentTable", "tables_are_safe")}
+    assert "point-in-time recovery" in about(verdict, "tables_are_safe").message
+
+
+def test_ruff(copied: Copied) -> None:
+    copy = copied()
+    copy.write(
+        "import os\n\n\ndef f() -> None:\n    try:\n        g()\n    except Exception:\n        raise\n"
+    )
+    verdict = copy.verdict("ruff check")
+    assert {(line, rule) for line, rule in in_code(verdict)} >= {(1, "F401"), (6, "F821")}
+    assert "./ecom check --fix" in about(verdict, "F401").advice
+    assert "# noqa: F821 - WHY" in about(verdict, "F821").advice
+
+
+def test_ruff_format(copied: Copied) -> None:
+    copy = copied()
+    copy.write("a = {1:2}\n")
+    verdict = copy.verdict("ruff format")
+    assert in_code(verdict) == [(1, "unformatted")]
+    assert "./ecom check --fix" in verdict.findings[0].advice
+
+
+def test_mypy(copied: Copied) -> None:
+    copy = copied()
+    copy.write('a: int = "1"\nb: int = "2"  # type: ignore[assignment]\n')
+    verdict = copy.verdict("mypy")
+    assert in_code(verdict) == [(1, "assignment"), (2, "waiver-without-reason")]
+    assert "int" in verdict.findings[0].message
+
+
+def test_bandit(copied: Copied) -> None:
+    copy = copied()
+    copy.write(
+        "a = eval(\n    input()\n)\n"
+        "b = eval(input())  # nosec B307  # a calculator of one's own\n"
+        "c = eval(input())  # nosec B307\n"
+        "d = eval(input())  # nosec\n"
+        "e = 1  # nosec B307  # nothing happens here at all\n"
+    )
+    verdict = copy.verdict("bandit")
+    assert in_code(verdict) == [
+        (1, "B307"),
+        (5, "waiver-without-reason"),
+        (6, "B307"),
+        (6, "waiver-without-reason"),
+        (7, "stale-waiver"),
+    ]
+    assert "# nosec B307" in verdict.findings[0].advice
+    assert [(waiver.line, waiver.reason) for waiver in verdict.waived] == [(4, "a calculator of one's own")]
+
+
+def test_detect_secrets(copied: Copied) -> None:
+    copy = copied()
+    key = "AKIA" + "Z7QK3WJ5T2XN4R6B"
+    copy.write(
+        f'a = "{key}"\n'
+        f'b = "{key[:-1]}C"  # pragma: allowlist secret  # an invented key, nobody has it\n'
+        "c = 1  # pragma: allowlist secret  # there is nothing like one here\n"
+    )
+    verdict = copy.verdict("detect-secrets")
+    assert in_code(verdict) == [(1, "AWS Access Key"), (3, "stale-waiver")]
+    assert "revoke" in verdict.findings[0].advice
+    assert key not in str(verdict)
+    assert [waiver.line for waiver in verdict.waived] == [2]
