@@ -11,12 +11,23 @@ from e2e.shop import Shop
 from e2e.system import System
 
 HERE = Path(__file__).parent
+LAST = "test_the_calls_are_those_that_are_checked_in"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    # stable: only what looks at the whole run goes to its end
+    items.sort(key=lambda item: item.name == LAST)
+
+
+@pytest.fixture(scope="session")
+def whole_run(request: pytest.FixtureRequest) -> bool:
+    """Whether every end-to-end test runs: none was deselected, no file left out, none has failed."""
+    running = {item.path for item in request.session.items}
+    chosen = set(HERE.glob("test_*.py")) <= running
+    return chosen and not request.session.testsfailed and not request.config.option.keyword
 
 
 @pytest.fixture(scope="session")

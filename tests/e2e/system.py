@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,11 +10,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from iam.calls import Place, Use, read
 
 from ecom_cli.aws import EMULATOR_REGION, LOCAL_STAGE, Stage
 from ecom_cli.deploy import deploy
@@ -21,6 +25,7 @@ from ecom_cli.emulator import Running, start, stop
 from ecom_cli.progress import Reporter
 
 T = TypeVar("T")
+Json = Any
 
 WORK_QUEUES: Mapping[str, str] = {
     "OrderLifecycleQueue": "order-service",
@@ -65,6 +70,24 @@ SHIPPING_PARAMETERS: Mapping[str, str] = {
 }
 
 POLL_SECONDS = 0.05
+
+ATTEMPT = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(calls, context):
+    answers = []
+    for service, operation, parameters in calls:
+        try:
+            getattr(boto3.client(service), operation)(**parameters)
+            answers.append("ok")
+        except ClientError as error:
+            answers.append(error.response["Error"]["Code"])
+    return answers
+"""
+
+RECORDER = Path(__file__).parent / "recorder"
+"""Holds a `sitecustomize` that writes down what the functions call."""
 
 
 def eventually(look: Callable[[], T | None], complain: Callable[[], str], *, within: float) -> T:
@@ -159,8 +182,10 @@ def take(sqs: Any, url: str) -> list[dict[str, Any]]:
 class System:
     """The deployed system, as a tester with all rights sees it."""
 
-    def __init__(self, stage: Stage, running: Running) -> None:
+    def __init__(self, stage: Stage, running: Running, recorded: Path) -> None:
         self.stage = stage
+        self.recorded = recorded
+        """One line of JSON for each AWS call of a function: its name, service, operation, parameters."""
         self._running = running
         sqs = stage.client("sqs")
         self.mails: Inbox[Mail] = Inbox(sqs, "e2e-mails", self._mail)
@@ -178,14 +203,15 @@ class System:
     def launched(cls, folder: Path) -> Iterator[System]:
         """A new emulator with all five stacks on it, gone after the block.
 
-        `folder` holds the emulator's files while it runs, and its log after that.
+        `folder` holds the emulator's files while it runs; its log and the functions' AWS calls stay.
         """
-        running = start(folder)
+        recorded = folder / "calls.jsonl"
+        running = start(folder, inherited={"PYTHONPATH": str(RECORDER), "ECOM_RECORDED_CALLS": str(recorded)})
         try:
             stage = Stage(LOCAL_STAGE, EMULATOR_REGION, running.endpoint_url, own_emulator=True)
             for services, own in ((OTHERS, PARAMETERS), (["shipping-service"], SHIPPING_PARAMETERS)):
                 deploy(stage, services, own, report=Reporter(quiet=True))
-            yield cls(stage, running)
+            yield cls(stage, running, recorded)
         finally:
             stop(running.process.pid)
             running.process.communicate()
@@ -195,6 +221,16 @@ class System:
     @property
     def bus(self) -> str:
         return self.stage.physical_id("base-infra", "EcomEventBus")
+
+    @property
+    def key(self) -> str:
+        """ARN of the stage's key."""
+        key = self.stage.client("kms").describe_key(KeyId=self.stage.physical_id("base-infra", "MyKmsKey"))
+        return str(key["KeyMetadata"]["Arn"])
+
+    @property
+    def account(self) -> str:
+        return self.key.split(":")[4]
 
     def queue_url(self, logical_id: str) -> str:
         return self.stage.physical_id({**WORK_QUEUES, **DEAD_LETTER_QUEUES}[logical_id], logical_id)
@@ -247,6 +283,66 @@ class System:
             yield
         finally:
             client.update_event_source_mapping(UUID=uuid, Enabled=True)
+
+    @contextmanager
+    def forbidden(self, stack: str, role: str, *actions: str) -> Iterator[None]:
+        """Inside the block the role may not do this, as if its permission were missing."""
+        iam = self.stage.client("iam")
+        # CloudFormation's answer may be the role's name or its ARN.
+        name = self.stage.physical_id(stack, role).rpartition("/")[2]
+        denied = {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+        iam.put_role_policy(RoleName=name, PolicyName="e2e-forbidden", PolicyDocument=document)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(RoleName=name, PolicyName="e2e-forbidden")
+
+    def attempt(self, stack: str, role: str, calls: Sequence[tuple[str, str, Json]]) -> list[str]:
+        """Make AWS calls in a function of the tests' own with this role: each call's error code, or "ok"."""
+        client, name = self.stage.client("lambda"), f"e2e-as-{role}"
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("attempt.py", ATTEMPT)
+        role_name = self.stage.physical_id(stack, role).rpartition("/")[2]
+        client.create_function(
+            FunctionName=name,
+            Role=self.stage.client("iam").get_role(RoleName=role_name)["Role"]["Arn"],
+            Runtime="python3.13",
+            Handler="attempt.handler",
+            Timeout=30,
+            Code={"ZipFile": zipped.getvalue()},
+        )
+        try:
+            answer = client.invoke(FunctionName=name, Payload=json.dumps(calls).encode())
+            said = json.loads(answer["Payload"].read())
+            assert not answer.get("FunctionError"), said
+            codes: list[str] = said
+            return codes
+        finally:
+            client.delete_function(FunctionName=name)
+
+    def calls(self) -> dict[str, set[Use]]:
+        """The permissions that the functions have used so far, by their name (`ecom-{stage}-order`)."""
+        place = Place(self.stage.name, self.account, self.stage.region, self.key)
+        own = f'["ecom-{self.stage.name}-'
+        return read((line for line in self._written() if line.startswith(own)), place)
+
+    def put_off(self, queue: str) -> int:
+        """How often a function has put off a record of a queue so far."""
+        calls = map(json.loads, self._written())
+        return sum(
+            (operation, parameters.get("QueueUrl", "").rpartition("/")[2])
+            == ("ChangeMessageVisibility", self.queue_url(queue).rpartition("/")[2])
+            for _, _, operation, parameters in calls
+        )
+
+    def _written(self) -> list[str]:
+        """The lines of the recorder."""
+        if not self.recorded.exists():
+            return []
+        # The last line may be half there: it is being written.
+        return self.recorded.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
 
     def backlog(self) -> dict[str, int]:
         """How many messages wait or are being worked on, by queue; empty queues are left out."""

@@ -330,6 +330,15 @@ def _seals_customers(statement: dict[str, Json]) -> bool:
         == ["????????-????-????-????-????????????"]
         and statement["Condition"].get("ForAllValues:StringEquals")
         == {"kms:EncryptionContextKeys": ["orderId", "stage"]}
+        # The emulator lacks these keys, so all else is "if exists"; on AWS they have to be there.
+        and statement["Condition"].get("Null")
+        == {
+            "Fn::If": [
+                "DeniesPlainHttp",
+                {"kms:EncryptionContext:orderId": False, "kms:EncryptionContext:stage": False},
+                {"Ref": "AWS::NoValue"},
+            ]
+        }
     )
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +73,18 @@ def environment() -> Path:
 
 
 def start(
-    folder: Path, *, port: int | None = None, region: str = EMULATOR_REGION, outlives: bool = False
+    folder: Path,
+    *,
+    port: int | None = None,
+    region: str = EMULATOR_REGION,
+    outlives: bool = False,
+    inherited: Mapping[str, str] | None = None,
 ) -> Running:
     """Start an emulator that keeps its files in `folder`, and wait until it answers.
 
     It ends with this process (keep the answer as long as you need it), unless it `outlives` it.
-    Takes `port` if that is free, else any. Raises EcomError with the end of its log when it does not start.
+    Takes `port` if that is free, else any. The functions' processes find what is `inherited` in their
+    environment. Raises EcomError with the end of its log when it does not start.
     """
     python = environment() / "bin" / "python"
     scratch = folder / "tmp"
@@ -86,7 +92,7 @@ def start(
     log = folder / "ministack.log"
     for attempt in (port, None, None):
         number = attempt if attempt and _is_free(attempt) else _free_port()
-        running = _spawn(python, folder, scratch, log, number, region, outlives)
+        running = _spawn(python, folder, scratch, log, number, region, outlives, inherited or {})
         if _answers_in_time(running):
             return running
         stop(running.process.pid)
@@ -94,11 +100,19 @@ def start(
 
 
 def _spawn(
-    python: Path, folder: Path, scratch: Path, log: Path, port: int, region: str, outlives: bool
+    python: Path,
+    folder: Path,
+    scratch: Path,
+    log: Path,
+    port: int,
+    region: str,
+    outlives: bool,
+    inherited: Mapping[str, str],
 ) -> Running:
     endpoint = f"http://{HOST}:{port}"
     settings = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     settings |= {
+        **inherited,
         "HOME": str(folder),
         "TMPDIR": str(scratch),
         "GATEWAY_PORT": str(port),

@@ -1,0 +1,139 @@
+"""Each function's role against what the function uses: nothing missing, nothing unused.
+
+Used is what the end-to-end tests have recorded (recorded-calls.json), and what AWS does with the role beside
+the handler's own calls: the short lists below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iam.calls import Place, Use, at, load
+from iam.estate import ACCOUNT, REGION, STAGE, Estate, FunctionIdentity
+from iam.policies import Request, some
+from iam.questions import SOME_ORDER, TLS, via
+
+RECORDED = Path(__file__).with_name("recorded-calls.json")
+
+MAPPING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""Lambda polls with the function's role. Lambda developer guide, "Configuring an Amazon SQS queue to use with
+Lambda": execution role permissions."""
+
+LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+"""Lambda writes what the function prints. Lambda developer guide, "Sending Lambda function logs to CloudWatch
+Logs". Not logs:CreateLogGroup: the stack makes the group, with the key."""
+
+TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+"""Active tracing. Lambda developer guide, "Visualize Lambda function invocations using AWS X-Ray"."""
+
+KEY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "dynamodb": {"*": ("kms:Decrypt",)},
+    "sqs": {
+        "sqs:ReceiveMessage": ("kms:Decrypt",),
+        "sqs:SendMessage": ("kms:GenerateDataKey", "kms:Decrypt"),
+    },
+}
+"""The key behind a table or queue, with the caller's rights.
+
+DynamoDB developer guide, "DynamoDB encryption at rest: How it works": a caller opens the table's key, which
+was made with the table. SQS developer guide, "Key management": a producer makes data keys and opens them, a
+consumer opens them."""
+
+
+def recorded() -> dict[str, set[Use]]:
+    """What is checked in, by the function's name, as it is in the templates' stage but for the key."""
+    return load(RECORDED.read_text(encoding="utf-8"))
+
+
+def used(estate: Estate, function: FunctionIdentity, calls: Mapping[str, set[Use]]) -> set[Use]:
+    """Everything the function's role is used for. The way to the key is in the context (kms:ViaService)."""
+    place = Place(STAGE, ACCOUNT, REGION, estate.key)
+    name = function.name.replace(f"ecom-{STAGE}-", "ecom-{stage}-")
+    found = {at(use, place) for use in calls.get(name, ())}
+    found |= {Use(action, queue) for queue in function.queues for action in MAPPING}
+    found |= {Use(action, function.log_group) for action in LOGS}
+    found |= {Use(action, "*") for action in TRACES}
+    return found | set(_behind(estate, found))
+
+
+def _behind(estate: Estate, uses: set[Use]) -> Iterator[Use]:
+    for use in uses:
+        service = use.resource.split(":")[2] if ":" in use.resource else ""
+        sealed = estate.keys.get(use.resource.partition("/index/")[0])
+        needs = KEY.get(service, {})
+        if sealed:
+            for action in needs.get("*", needs.get(use.action, ())):
+                yield Use(action, sealed, (("kms:ViaService", via(service)["kms:ViaService"]),))
+
+
+def allowed(function: FunctionIdentity) -> set[Use]:
+    """What the role allows, as written: by action, resource and, where it names one, service on the way."""
+    found = set()
+    for document in function.role.policies or ():
+        for statement in some(document["Statement"]):
+            if statement["Effect"] != "Allow":
+                continue
+            condition = statement.get("Condition", {})
+            ways = [
+                way
+                for comparison in condition.values()
+                for key, values in comparison.items()
+                if key.lower() == "kms:viaservice"
+                for way in some(values)
+            ]
+            for action in some(statement["Action"]):
+                for resource in some(statement["Resource"]):
+                    found |= {
+                        Use(action, resource, (("kms:ViaService", way),) if way else ())
+                        for way in ways or [""]
+                    }
+    return found
+
+
+def out_of_step(estate: Estate, calls: Mapping[str, set[Use]]) -> Iterator[str]:
+    """What is missing and what is not used, as sentences that name role, action and resource."""
+    names = {
+        function.name.replace(f"ecom-{STAGE}-", "ecom-{stage}-") for function in estate.functions.values()
+    }
+    for name in calls.keys() - names:
+        yield f"{name} has made calls and is no function of the templates"
+    for function in estate.functions.values():
+        role = estate.names[function.role.name]
+        uses = used(estate, function, calls)
+        for use in sorted(uses):
+            request = Request(function.role, use.action, _concrete(use.resource), {**TLS, **_said(use)})
+            if not estate.asks(request).allowed:
+                yield f"{role}: missing {_show(estate, use)}"
+        plain = {Use(use.action, use.resource, _way(use)) for use in uses}
+        for permission in sorted(allowed(function) - plain):
+            yield f"{role}: unused {_show(estate, permission)}"
+
+
+def _way(use: Use) -> tuple[tuple[str, str], ...]:
+    return tuple(pair for pair in use.context if pair[0] == "kms:ViaService")
+
+
+def _said(use: Use) -> dict[str, str]:
+    """The condition keys that come with a call; any order will do for one that names an order."""
+    said = dict(use.context)
+    if use.action.startswith("kms:"):
+        said["kms:CallerAccount"] = ACCOUNT
+    for key, value in said.items():
+        if key.startswith("kms:EncryptionContext:") and value == "{any}":
+            said[key] = SOME_ORDER
+    return said
+
+
+def _concrete(resource: str) -> str:
+    """One of the streams where a log group's ARN stands for all of them."""
+    if resource == "*":
+        return "any"
+    return f"{resource.removesuffix('*')}log-stream:any" if resource.endswith(":*") else resource
+
+
+def _show(estate: Estate, use: Use) -> str:
+    table, _, index = use.resource.partition("/index/")
+    name = estate.names.get(table, table) + (f"/{index}" if index else "")
+    ways = "".join(f" through {value}" for key, value in use.context if key == "kms:ViaService")
+    return f"{use.action} on {name}{ways}"
