@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from ecom_cli.aws import Stage
 from ecom_cli.errors import EcomError
@@ -43,7 +44,7 @@ def erase(stage: Stage, order_id: str) -> Erasure:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
-        standing = error.response.get("Item")
+        standing: Any = error.response.get("Item")  # the stubs know no items in errors
         if not standing:
             raise EcomError(
                 f"There is no order {order_id} ({stage.where}).", "Nothing was changed."
