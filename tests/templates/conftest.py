@@ -7,5 +7,5 @@ from .template import FILES, Template
 
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Template]:
-    """The five templates, parsed once. A test that changes one changes a copy."""
+    """The templates, parsed once. A test that changes one changes a copy."""
     return {name: Template.read(name) for name in FILES}

@@ -497,6 +497,8 @@ def mappings_are_capped(template: Template) -> Findings:
 @rule
 def plain_http_is_denied(template: Template) -> Findings:
     """On every queue, topic and bucket, for everybody, on every stage that is on AWS."""
+    if not template.of("SQS::Queue", "SNS::Topic", "S3::Bucket"):
+        return
     conditions = template.body.get("Conditions", {})
     if conditions.get("DeniesPlainHttp") != {"Fn::Equals": [{"Ref": "PlainHttp"}, "denied"]}:
         yield "DeniesPlainHttp", "plain HTTP is denied unless the parameter PlainHttp says otherwise"

@@ -18,7 +18,9 @@ FILES = {
     "inventory-service": ROOT / "packages/inventory-service/inventory-stack.yaml",
     "payment-service": ROOT / "packages/payment-service/payment-stack.yaml",
     "shipping-service": ROOT / "packages/shipping-service/shipping-stack.yaml",
+    "stage-dashboard": ROOT / "packages/stage-dashboard/dashboard.yaml",
 }
+SERVICES = [name for name in FILES if name.endswith("-service")]
 BANNER = re.compile(r"^ *# =+ (?P<name>[^=]+?) =+$")
 
 Json = Any

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .template import FILES, ROOT, Template, imports, refers_to, sub, walk
+from .template import FILES, ROOT, SERVICES, Template, imports, refers_to, sub, walk
 
 # The public vocabulary of the system: logical id, type, physical name after `ecom-<stage>-`.
 VOCABULARY = {
@@ -54,6 +54,7 @@ VOCABULARY = {
         "ShippingNotificationTopic": ("SNS::Topic", "shipping-notifications"),
         "UndeliveredQueue": ("SQS::Queue", "shipping-undelivered"),
     },
+    "stage-dashboard": {"StageDashboard": ("CloudWatch::Dashboard", "")},
 }
 EXPORTS = {"KmsKeyArn", "EventBusName", "EventBusArn", "OpsAlertTopicArn", "ArtifactBucketName"}
 
@@ -164,7 +165,7 @@ def test_base_infra_exports_what_services_need_and_no_more(templates: dict[str, 
     assert imported == exported
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_services_export_nothing(templates: dict[str, Template], name: str) -> None:
     """Services meet on the bus. An export would tie their deployments together."""
     assert not [key for key, output in templates[name].body["Outputs"].items() if "Export" in output]
@@ -213,7 +214,7 @@ def test_queues_are_worked_on_as_agreed(templates: dict[str, Template], queue: s
     assert (redrive["maxReceiveCount"], refers_to(redrive["deadLetterTargetArn"])) == (tries, after)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_every_cap_that_may_be_chosen_is_known(templates: dict[str, Template], name: str) -> None:
     """The cap goes through a mapping (the template says why): a value that is not in it fails the stack."""
     body = templates[name].body
@@ -232,7 +233,7 @@ def test_alarms_on_own_metrics_hear_their_own_stage_only(templates: dict[str, Te
         assert not own or namespace == {"Fn::Sub": "ecom-${Stage}"}, logical_id
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "base-infra"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_the_zip_is_the_one_the_deployer_built(templates: dict[str, Template], name: str) -> None:
     parameter = templates[name].body["Parameters"]["CodeKey"]
     assert parameter["AllowedPattern"] == rf"^{name}/[0-9a-f]{{64}}\.zip$"

@@ -42,7 +42,7 @@ def _hand_on(ctx: typer.Context, module: str, attribute: str) -> None:
 
 @app.command()
 def up(region: RegionOption = None, as_json: JsonOption = False) -> None:
-    """Start the whole system on this machine: emulator, five stacks, sample catalogue."""
+    """Start the whole system on this machine: emulator, all stacks, sample catalogue."""
     from ecom_cli import local
     from ecom_cli.progress import Reporter
 
@@ -218,6 +218,27 @@ def check(
     from ecom_cli.lint import command
 
     command.check(fix=fix, as_json=as_json)
+
+
+@app.command()
+def dashboard(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if it is out of step.")
+    ] = False,
+) -> None:
+    """Write the template of the stage's dashboard, after resources in the other templates have changed."""
+    from ecom_cli import dashboard as drawing
+    from ecom_cli.workspace import workspace
+
+    repo = workspace()
+    file = drawing.path(repo)
+    if check:
+        if file.read_text(encoding="utf-8") != drawing.template(repo):
+            raise EcomError(f"{file.relative_to(repo.root)} is out of step.", "`./ecom dashboard` writes it.")
+        typer.echo("The dashboard shows what the templates have.")
+        return
+    written = drawing.update(repo)
+    typer.echo(f"wrote {file.relative_to(repo.root)}" if written else "The dashboard was up to date.")
 
 
 @app.command()

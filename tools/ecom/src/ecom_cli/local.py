@@ -62,7 +62,7 @@ class Status:
 
 
 def up(report: Reporter, region: str | None = None) -> tuple[Stage, list[Deployed]]:
-    """Start the emulator unless it runs, deploy all five stacks to it, and stock the sample catalogue.
+    """Start the emulator unless it runs, deploy all stacks to it, and stock the sample catalogue.
 
     Doing it again deploys what has changed since; two at once take turns.
     """
