@@ -60,12 +60,25 @@ class FunctionIdentity:
     """ARNs of the queues it is mapped to."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be. `resource`: whose policy decides, by its name in the estate."""
+
+    resource: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class Estate:
     """The resources of the stage `sim`, by ARN.
 
     Attributes
     ----------
     names: logical id by ARN; one that several stacks use carries its stack ("order-service/UndeliveredQueue")
+    homes: stack and logical id by that name
     policies: the resource's own policy by ARN, statements of several gathered
     keys: the ARN of the key that a queue, topic, table, bus or log group is encrypted with
     """
@@ -79,6 +92,7 @@ class Estate:
                     own["Parameters"][parameter]["Default"] = value
             self._stacks.append(PolicyStack(name, own, self._imported))
         self.names: dict[str, str] = {}
+        self.homes: dict[str, tuple[str, str]] = {}
         self.policies: dict[str, Document] = {}
         self.keys: dict[str, str] = {}
         self.roles: dict[str, Caller] = {}
@@ -100,13 +114,14 @@ class Estate:
         """The ARNs of the resources of a service ("sqs")."""
         return [each for each in self.names if each.split(":")[2] == service]
 
-    def find(self, name: str) -> str:
-        """The ARN of a resource by the name it has here."""
-        (found,) = (each for each, known in self.names.items() if known == name)
-        return found
+    def rules(self) -> list[str]:
+        """The ARNs of the rules of the bus."""
+        return [each for each in self.arns("events") if each.split(":", 5)[5].startswith("rule/")]
 
-    def owner(self, service: str, prefix: str = "") -> list[str]:
-        return [each for each in self.arns(service) if each.split(":", 5)[5].startswith(prefix)]
+    def name(self, resource: str) -> str:
+        """The name of a resource, also of a part of one (an index, a log stream); else its ARN."""
+        whole = [each for each in self.names if resource.startswith(each.removesuffix("*"))]
+        return self.names[max(whole, key=len)] if whole else resource
 
     # ------------------------------------------------------------------------------ what is allowed
 
@@ -144,7 +159,8 @@ class Estate:
         ):
             for stack, logical, properties in self.of(kind):
                 found = stack.text({"Fn::GetAtt": [logical, attribute]})
-                self.names[found] = logical if ids.count(logical) == 1 else f"{stack.name}/{logical}"
+                name = logical if ids.count(logical) == 1 else f"{stack.name}/{logical}"
+                self.names[found], self.homes[name] = name, (stack.name, logical)
                 sealed = properties.get(key)
                 if isinstance(sealed, dict) and "KMSMasterKeyId" in sealed:
                     sealed = sealed["KMSMasterKeyId"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iam.calls import Place, Use, at, load
-from iam.estate import ACCOUNT, REGION, STAGE, Estate, FunctionIdentity
+from iam.estate import ACCOUNT, REGION, STAGE, Estate, Finding, FunctionIdentity
 from iam.policies import Request, some
 from iam.questions import SOME_ORDER, TLS, via
 
@@ -91,23 +91,24 @@ def allowed(function: FunctionIdentity) -> set[Use]:
     return found
 
 
-def out_of_step(estate: Estate, calls: Mapping[str, set[Use]]) -> Iterator[str]:
-    """What is missing and what is not used, as sentences that name role, action and resource."""
+def out_of_step(estate: Estate, calls: Mapping[str, set[Use]]) -> Iterator[Finding]:
+    """What is missing and what is not used, with the role, the action and the resource."""
     names = {
         function.name.replace(f"ecom-{STAGE}-", "ecom-{stage}-") for function in estate.functions.values()
     }
     for name in calls.keys() - names:
-        yield f"{name} has made calls and is no function of the templates"
+        yield Finding(name, "used_is_allowed", f"{name} has made calls and is no function of the templates")
     for function in estate.functions.values():
         role = estate.names[function.role.name]
         uses = used(estate, function, calls)
         for use in sorted(uses):
             request = Request(function.role, use.action, _concrete(use.resource), {**TLS, **_said(use)})
             if not estate.asks(request).allowed:
-                yield f"{role}: missing {_show(estate, use)}"
+                message = f"{role}: missing {_show(estate, use)}"
+                yield Finding(role, "used_is_allowed", message)
         plain = {Use(use.action, use.resource, _way(use)) for use in uses}
         for permission in sorted(allowed(function) - plain):
-            yield f"{role}: unused {_show(estate, permission)}"
+            yield Finding(role, "allowed_is_used", f"{role}: unused {_show(estate, permission)}")
 
 
 def _way(use: Use) -> tuple[tuple[str, str], ...]:

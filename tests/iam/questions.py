@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iam.estate import ACCOUNT, REGION, STAGE, Estate, FunctionIdentity, arn
+from iam.estate import ACCOUNT, REGION, STAGE, Estate, Finding, FunctionIdentity, arn
 from iam.policies import Answer, Caller, Request
 
 FOREIGN = "999999999999"
@@ -67,14 +67,18 @@ class Question:
     allowed: bool
 
 
-def wrong(estate: Estate, questions: Callable[[Estate], Iterator[Question]]) -> list[str]:
-    """The questions that AWS would answer otherwise than they should be, as sentences."""
+def wrong(estate: Estate, questions: Callable[[Estate], Iterator[Question]]) -> list[Finding]:
+    """The questions that AWS would answer otherwise than they should be."""
     found = []
     for question in questions(estate):
-        answer: Answer = estate.asks(question.request)
+        request = question.request
+        answer: Answer = estate.asks(request)
         if answer.allowed != question.allowed:
             verdict = "is allowed and should not be" if answer.allowed else "is denied and should be allowed"
-            found.append(f"{question.about} {verdict} ({answer.why}): {question.request}")
+            # A role's own policy where there is one, else that of what it wants.
+            place = estate.names.get(request.caller.name) or estate.name(request.resource)
+            message = f"{question.about} {verdict} ({answer.why}): {request}"
+            found.append(Finding(place, questions.__name__, message))
     return found
 
 
@@ -332,7 +336,7 @@ def other_accounts(estate: Estate) -> Iterator[Question]:
     strange = [
         (EVENTS, "sqs:SendMessage", each, from_rule(_abroad(rule), FOREIGN))
         for each in estate.arns("sqs")
-        for rule in estate.owner("events", "rule/")
+        for rule in estate.rules()
     ]
     strange += [
         (CLOUDWATCH, "sns:Publish", each, _source(f"arn:aws:cloudwatch:{REGION}:{FOREIGN}:alarm:ecom-sim-x"))
@@ -342,7 +346,7 @@ def other_accounts(estate: Estate) -> Iterator[Question]:
         (caller, "sts:AssumeRole", each, _source(_abroad(source)))
         for each in estate.arns("iam")
         for caller, source in (
-            *((EVENTS, rule) for rule in estate.owner("events", "rule/")),
+            *((EVENTS, rule) for rule in estate.rules()),
             (SCHEDULER, arn("scheduler", f"schedule-group/ecom-{STAGE}-order")),
         )
     ]
@@ -395,7 +399,7 @@ def wrong_sources(estate: Estate) -> Iterator[Question]:
             if "RoleArn" in target:
                 publishers[stack.text(target["RoleArn"])].add(rule)
     elsewhere = arn("events", "rule/default/anything")
-    rules = [*estate.owner("events", "rule/"), elsewhere]
+    rules = [*estate.rules(), elsewhere]
     for queue in estate.arns("sqs"):
         for rule in set(rules) - feeds[queue]:
             yield _unwanted(estate, Request(EVENTS, "sqs:SendMessage", queue, from_rule(rule)))
@@ -541,7 +545,7 @@ def other_stages(estate: Estate) -> Iterator[Question]:
     def there(resource: str) -> str:
         return resource.replace(f"ecom-{STAGE}-", f"ecom-{OTHER_STAGE}-")
 
-    for rule in map(there, estate.owner("events", "rule/")):
+    for rule in map(there, estate.rules()):
         for queue in estate.arns("sqs"):
             request = Request(EVENTS, "sqs:SendMessage", queue, from_rule(rule))
             yield Question(f"{estate.names[queue]}: another stage's rule", request, False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from iam.estate import Estate
+from iam.estate import Estate, Finding
 from iam.permissions import out_of_step, recorded
 from iam.questions import STRANGERS, WAYS, wrong
 from templates import edits
@@ -296,8 +296,8 @@ def test_a_permission_out_of_step_is_reported(templates: dict[str, Template], ca
     assert_found(case, out_of_step(after(templates, case), recorded()))
 
 
-def assert_found(case: Case, findings: Iterator[str]) -> None:
-    found = list(findings)
+def assert_found(case: Case, findings: Iterator[Finding]) -> None:
+    found = list(map(str, findings))
     assert any(case.says in finding for finding in found), f"should say {case.says!r}; it reported\n" + (
         "\n".join(found[:20]) or "nothing"
     )

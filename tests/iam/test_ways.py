@@ -37,13 +37,13 @@ LEAST = {
 @pytest.mark.parametrize("ask", WAYS, ids=lambda ask: ask.__name__)
 def test_the_way_is_open(estate: Estate, ask: Ask) -> None:
     found = wrong(estate, ask)
-    assert not found, "\n" + "\n".join(found)
+    assert not found, "\n" + "\n".join(map(str, found))
 
 
 @pytest.mark.parametrize("ask", STRANGERS, ids=lambda ask: ask.__name__)
 def test_the_way_is_closed(estate: Estate, ask: Ask) -> None:
     found = wrong(estate, ask)
-    assert not found, "\n" + "\n".join(found[:20])
+    assert not found, "\n" + "\n".join(map(str, found[:20]))
 
 
 @pytest.mark.parametrize("ask", [*WAYS, *STRANGERS], ids=lambda ask: ask.__name__)

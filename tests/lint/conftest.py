@@ -56,11 +56,13 @@ def copied(tmp_path: Path) -> Callable[[], Copy]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
         shutil.copyfile(root / "pyproject.toml", tmp_path / "pyproject.toml")
-        shutil.copytree(
-            root / "tests/templates",
-            tmp_path / "tests/templates",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        for programs in ("tests/templates", "tests/iam"):
+            shutil.copytree(
+                root / programs, tmp_path / programs, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        (tmp_path / "tests/simulation").mkdir()
+        reader = "tests/simulation/cloudformation.py"  # with which tests/iam reads the templates
+        shutil.copyfile(root / reader, tmp_path / reader)
         shutil.copytree(root / "docs", tmp_path / "docs")  # where the alarms' runbooks are
         copy = Copy(tmp_path)
         copy.write("", f"packages/{SERVICE}/src/payment_service/__init__.py")

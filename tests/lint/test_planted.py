@@ -92,6 +92,26 @@ def test_house_rules(copied: Copied) -> None:
     assert "point-in-time recovery" in about(verdict, "tables_are_safe").message
 
 
+def test_permissions(copied: Copied) -> None:
+    copy = copied()
+    copy.edit(
+        ("                  - dynamodb:UpdateItem\n", "                  - dynamodb:DeleteItem\n"),
+        ("                  - !GetAtt ShipmentFailedRule.Arn\n", ""),
+    )
+    verdict = copy.verdict("permissions")
+    assert resources(verdict) == {
+        ("PaymentLambdaRole", "allowed_is_used"),
+        ("PaymentLambdaRole", "used_is_allowed"),
+        ("PaymentLambdaRole", "other_tables_and_queues"),
+        ("PaymentQueue", "rules_reach_their_targets"),
+    }
+    assert "unused dynamodb:DeleteItem on PaymentTable" in about(verdict, "allowed_is_used").message
+    assert "missing dynamodb:UpdateItem on PaymentTable" in about(verdict, "used_is_allowed").message
+    assert (
+        "ShipmentFailedRule → PaymentQueue is denied" in about(verdict, "rules_reach_their_targets").message
+    )
+
+
 def test_ruff(copied: Copied) -> None:
     copy = copied()
     copy.write(

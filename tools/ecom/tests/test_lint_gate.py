@@ -93,11 +93,11 @@ def test_outside_of_a_checkout_they_are_looked_for_in_every_visible_file(tmp_pat
 
 def test_the_gate_has_all_its_tools():
     assert {tool.name for tool in TOOLS} == {
-        "ruff check", "ruff format", "mypy", "house rules", "pins", "cfn-lint", "checkov", "bandit",
-        "detect-secrets",
+        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "cfn-lint", "checkov",
+        "bandit", "detect-secrets",
     }  # fmt: skip
     assert {tool.name for tool in TOOLS if tool.quick} == {
-        "ruff check", "ruff format", "mypy", "house rules", "pins",
+        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins",
     }  # fmt: skip
 
 

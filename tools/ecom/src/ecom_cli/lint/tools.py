@@ -119,6 +119,25 @@ def house_rules(scope: Scope) -> Found:
     ], ()
 
 
+def permissions(scope: Scope) -> Found:
+    """tests/iam, as a program: what the policies open or close that they should not, by the resource's template."""
+    answer = _run(scope, sys.executable, "-m", "iam", folder="tests")
+    return [
+        Finding(
+            scope.templates[each["template"]],
+            each["line"],
+            "permissions",
+            each["rule"],
+            each["message"],
+            each["resource"],
+            f"Repair the policy: there are no waivers. {each['why']}",
+        )
+        for each in _json(answer)
+        # It reads all templates, whichever are asked about: policies answer each other.
+        if each["template"] in scope.templates
+    ], ()
+
+
 def _with_template_waivers(scope: Scope, tool: str, findings: list[Finding]) -> Found:
     waivers = []
     for path in scope.templates.values():
@@ -251,6 +270,7 @@ TOOLS = (
     Tool("ruff format", "layout of Python", ruff_format, 0.1, quick=True, fix=fix_style),
     Tool("mypy", "types, strictly", mypy, 10, quick=True),
     Tool("house rules", "what this system wants of its templates", house_rules, 2, quick=True),
+    Tool("permissions", "who may do what, and who may not", permissions, 3, quick=True),
     Tool("pins", "exact versions, in step with the dependencies", pins, 0.5, quick=True, whole=True),
     Tool("cfn-lint", "what CloudFormation accepts, and the serverless rules", cfn_lint, 6),
     Tool("checkov", "known misconfigurations of AWS resources", checkov, 5),
