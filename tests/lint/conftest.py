@@ -39,7 +39,7 @@ class Copy:
     def verdict(self, tool: str) -> Verdict:
         (found,) = [each for each in TOOLS if each.name == tool]
         told = verdict(found, Scope.of(load(self.root), [SERVICE]))
-        assert not told.broken
+        assert not told.broken, told.broken
         return told
 
 

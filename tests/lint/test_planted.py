@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from ecom_cli.lint.findings import Finding
 from ecom_cli.lint.gate import Verdict
 
@@ -84,6 +86,13 @@ def test_checkov(copied: Copied) -> None:
     }
 
 
+def test_a_template_that_checkov_cannot_read_does_not_pass(copied: Copied) -> None:
+    copy = copied()
+    copy.write("Resources: [\n", TEMPLATE)
+    with pytest.raises(AssertionError, match="could not read"):
+        copy.verdict("checkov")
+
+
 def test_house_rules(copied: Copied) -> None:
     copy = copied()
     copy.edit(("PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"))
@@ -121,6 +130,13 @@ def test_ruff(copied: Copied) -> None:
     assert {(line, rule) for line, rule in in_code(verdict)} >= {(1, "F401"), (6, "F821")}
     assert "./ecom check --fix" in about(verdict, "F401").advice
     assert "# noqa: F821 - WHY" in about(verdict, "F821").advice
+
+
+@pytest.mark.parametrize("tool", ["ruff check", "ruff format", "mypy", "bandit", "detect-secrets"])
+def test_code_in_which_nothing_is_planted(copied: Copied, tool: str) -> None:
+    copy = copied()
+    copy.write("def one() -> int:\n    return 1\n")
+    assert copy.verdict(tool).good
 
 
 def test_ruff_format(copied: Copied) -> None:

@@ -12,12 +12,13 @@ from checkov.cloudformation.runner import Runner
 from checkov.runner_filter import RunnerFilter
 
 ContextParser.collect_skip_comments = staticmethod(lambda *_, **__: [])
-report = Runner().run(
+runner = Runner()
+report = runner.run(
     root_folder=None, files=sys.argv[1:], runner_filter=RunnerFilter(framework=["cloudformation"])
 )
 json.dump(
     {
-        "read": sorted({record.file_abs_path for record in report.failed_checks + report.passed_checks}),
+        "read": sorted(map(str, runner.definitions or ())),
         "failed": [
             {
                 "file": record.file_abs_path,

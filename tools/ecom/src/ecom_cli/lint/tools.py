@@ -186,7 +186,7 @@ def fix_style(scope: Scope) -> None:
 def mypy(scope: Scope) -> Found:
     answer = _run(scope, "mypy", "--output", "json", *scope.sources, good=(0, 1, 2))
     findings = []
-    for line in answer.splitlines():
+    for line in filter(str.strip, answer.splitlines()):
         each = _json(line)
         if each["severity"] == "error":
             advice = f"Correct the types; or `# type: ignore[{each['code']}]  # WHY`."
