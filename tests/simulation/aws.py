@@ -19,6 +19,7 @@ from simulation.invariants import Promise
 from simulation.mapping import Mapping as SourceMapping
 from simulation.messages import Message
 from simulation.queues import Queue
+from simulation.sealed import opened, permitted, seal
 from simulation.tables import Change, Database
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class Aws:
             return self._put_events(request["Entries"])
         if operation == "send_message":
             return self._send_message(request)
+        if operation in ("encrypt", "decrypt"):
+            self._needs_key(operation, "DisabledException")
+            return self._use_key(operation, request)
         if operation == "change_message_visibility":
             queue = self._queue_of(request["QueueUrl"])
             # Otherwise a message might be seen again before the function that failed it has answered.
@@ -73,6 +77,18 @@ class Aws:
     def _needs_key(self, operation: str, code: str) -> None:
         if not self._world.key_enabled:
             raise refused(code, 400, operation, "kms: the key is disabled")
+
+    def _use_key(self, operation: str, request: Mapping[str, Any]) -> Any:
+        context = request.get("EncryptionContext", {})
+        if not permitted(context):
+            raise refused("AccessDeniedException", 400, operation, f"not authorized: kms:{operation}")
+        if operation == "encrypt":
+            number = self._world.next_number()
+            return {"CiphertextBlob": seal(request["KeyId"], context, request["Plaintext"], number)}
+        found = opened(request["CiphertextBlob"])
+        if (found.key, found.context) != (request["KeyId"], context):
+            raise refused("InvalidCiphertextException", 400, operation)
+        return {"Plaintext": found.text}
 
     def _queue_of(self, url: str) -> str:
         return self._by_url[url]
@@ -264,7 +280,7 @@ class Aws:
             sorted(world.weather.injected.items()),
             sorted(world.metrics.items()),
         ]
-        return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(state, sort_keys=True, default=bytes.hex).encode()).hexdigest()
 
 
 def order_of(body: str) -> str:

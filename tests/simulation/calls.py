@@ -44,6 +44,8 @@ _RETRIED_BY_SDK = {
     "put_events": "ThrottlingException",
     "send_message": "RequestThrottled",
     "change_message_visibility": "RequestThrottled",
+    "encrypt": "ThrottlingException",
+    "decrypt": "ThrottlingException",
 }
 
 _PERSISTENCE = (1, 1, 1, 2, 3, 3)

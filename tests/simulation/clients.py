@@ -74,7 +74,17 @@ class Sqs:
         return call("change_message_visibility", request)
 
 
-_CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB(), "events": Events(), "sqs": Sqs()}
+class Kms:
+    """The key itself, for what is sealed with it directly."""
+
+    def encrypt(self, **request: Any) -> Any:
+        return call("encrypt", request)
+
+    def decrypt(self, **request: Any) -> Any:
+        return call("decrypt", request)
+
+
+_CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB(), "events": Events(), "kms": Kms(), "sqs": Sqs()}
 
 
 def client(service: str) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulation import weather
 from simulation.calls import LATEST_EFFECT
-from simulation.invariants import CANARY_KEY, CANARY_OWNER, Promise
+from simulation.invariants import CANARY_CUSTOMER, CANARY_KEY, CANARY_OWNER, Promise
+from simulation.watch.answers import named
 
 if TYPE_CHECKING:
     from simulation.invocation import Invocation
@@ -61,6 +62,7 @@ class Customers:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng: Random = world.rng
+        self._chance = Random(world.seed + 30)
         self.orders: list[Plan] = []
 
     def begin(self) -> None:
@@ -95,8 +97,20 @@ class Customers:
             "amount": amount / 100,
             "currency": "EUR" if rng.random() < 0.05 else "USD",
         }
+        if self._chance.random() < 0.4:
+            body["customer"] = self._somebody()
         key = f"{CANARY_KEY}-{number}" if rng.random() < 0.9 else None
         return Plan(rng.choice(OWNERS), key, body)
+
+    def _somebody(self) -> dict[str, str]:
+        """Whom an order is for, as far as they say."""
+        number = self._chance.randrange(10**6)
+        said = {
+            "email": f"{CANARY_CUSTOMER}-{number}@example.org",
+            "name": f"{CANARY_CUSTOMER} Þórsdóttir {number}",
+            "address": f"{number} {CANARY_CUSTOMER} Street",
+        }
+        return {name: said[name] for name in self._chance.sample(sorted(said), self._chance.randint(1, 3))}
 
     # --- placing
 
@@ -114,6 +128,8 @@ class Customers:
                 self._follow(plan)
             elif known != plan.order_id:
                 self._world.broken(Promise.OWN_KEY, known, f"the same key made {plan.order_id} as well")
+        elif status == 422 and plan.key is not None:
+            self._world.broken(Promise.OWN_KEY, named(plan.owner, plan.key), "the same wish was refused")
         elif plan.key is not None and plan.asked < 12:
             # Without an answer a customer with a key asks again; one without would order twice.
             self._world.later(2 + 30 * self._rng.random(), lambda: self._place(plan))
@@ -169,6 +185,8 @@ class Customers:
 
     def _reuse_key(self, plan: Plan) -> None:
         other = {**plan.body, "amount": round(plan.body["amount"] + 1, 2)}
+        if self._chance.random() < 0.5:
+            other = {**plan.body, "customer": self._somebody()}
 
         def answered(answer: Answer | None) -> None:
             if answer is not None and answer["statusCode"] not in (422, 500, 503):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ecom_cli.tables import typed
 from simulation.invariants import Violation, Watch
+from simulation.sealed import seal
 from simulation.tables import Change, Item
 from simulation.watch.answers import named
 
@@ -29,11 +30,18 @@ GONE = object()
 
 LINES = [{"itemId": ITEM, "quantity": QUANTITY}]
 MONEY = {"amount": AMOUNT, "currency": "USD"}
+CUSTOMER = {"email": "ann@example.org", "address": "12 High Street"}
 BOOKING = {"carrier": "primary", "shippingId": "sh_1", "trackingNumber": "PR1", "processedBy": "shipping"}
 RANKS = {
     "RESERVED": 20, "PAID": 30, "CANCELLING": 40, "SHIPPING_FAILED": 50, "VOIDED": 60, "PAYMENT_FAILED": 60,
     "REFUNDED": 70,
 }  # fmt: skip
+
+
+def sealed(customer: Any = CUSTOMER, order_id: str = ORDER, stage: str = "sim") -> bytes:
+    """Whom an order is for, as its row holds it."""
+    return seal("key", {"orderId": order_id, "stage": stage}, json.dumps(customer).encode(), 1)
+
 
 Break = Callable[["Story"], None]
 """A story, or what goes wrong in one."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simulation.invariants import CANARY_GATEWAY, Promise
-from simulation.story import AMOUNT, ITEM, KEY, LINES, ORDER, Break, Story
+from simulation.story import AMOUNT, CUSTOMER, ITEM, KEY, LINES, ORDER, Break, Story, sealed
 from simulation.tables import CANARY_REQUEST
 
 WISH = {"items": [ITEM, {"itemId": ITEM, "quantity": 1}], "amount": AMOUNT / 100, "currency": "USD"}
@@ -32,6 +32,15 @@ def _well_served(story: Story) -> None:
     story.answer(200, {"orders": [story.view()]}, order_id=None)
     story.answer(404, problem(404), owner=STRANGER)
     story.answer(400, problem(400), "POST", order_id=None)
+
+
+def _well_known(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(202, story.view(), **{**PLACE, "wish": {**WISH, "customer": CUSTOMER}})
+    story.answer(200, story.view(customer=CUSTOMER))
+    story.answer(200, story.view(customer=None), struck=True)
+    story.answer(422, problem(422), **PLACE)
+    story.answer(200, {"orders": [story.view()]}, order_id=None)
 
 
 def _without_key(story: Story) -> None:
@@ -94,6 +103,7 @@ def _pays_in_yen(story: Story) -> None:
 
 FINE: tuple[Break, ...] = (
     _well_served,
+    _well_known,
     _without_key,
     _too_late_to_cancel,
     _unlucky,
@@ -166,6 +176,42 @@ def _another_order(story: Story) -> None:
 def _another_wish(story: Story) -> None:
     story.place()
     story.answer(202, story.view(), **{**PLACE, "wish": {**WISH, "amount": 4}})
+
+
+def _another_customer(story: Story) -> None:
+    story.place(sealedCustomer=sealed({"name": "Bob"}))
+    story.answer(202, story.view(), **{**PLACE, "wish": {**WISH, "customer": CUSTOMER}})
+
+
+def _same_customer_refused(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(422, problem(422), **{**PLACE, "wish": {**WISH, "customer": CUSTOMER}})
+
+
+def _customer_not_shown(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(200, story.view(), struck=True)
+
+
+def _customer_unreadable_without_a_fault(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(200, story.view(customer=None))
+
+
+def _shown_as_for_another(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(200, story.view(customer={"name": "Bob"}), struck=True)
+
+
+def _customer_in_a_list(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.answer(200, {"orders": [story.view(customer=CUSTOMER)]}, order_id=None)
+
+
+def _customer_in_the_answer_to_a_cancel(story: Story) -> None:
+    story.place(sealedCustomer=sealed())
+    story.cancelling()
+    story.answer(202, story.view(customer=CUSTOMER), "POST")
 
 
 def _same_wish_refused(story: Story) -> None:
@@ -302,7 +348,14 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_too_late_for_no_order, Promise.STORED, "too late, it says"),
     (_too_late_for_a_stranger, Promise.STORED, "too late, it says"),
     (_another_order, Promise.OWN_KEY, f"the key stands for order {ORDER}"),
-    (_another_wish, Promise.OWN_KEY, "asked for ([('mug', 2)], 400, 'USD'), answered with"),
+    (_another_wish, Promise.OWN_KEY, "asked for ([('mug', 2)], 400, 'USD', None), answered with"),
+    (_another_customer, Promise.OWN_KEY, "'12 High Street'}), answered with"),
+    (_same_customer_refused, Promise.OWN_KEY, "the key is new or the wish the same"),
+    (_customer_not_shown, Promise.SEEN, "shown as for None, stored as for {"),
+    (_customer_unreadable_without_a_fault, Promise.SEEN, "shown as for None, stored as for {"),
+    (_shown_as_for_another, Promise.SEEN, "shown as for {'name': 'Bob'}"),
+    (_customer_in_a_list, Promise.SEEN, "only the order itself tells"),
+    (_customer_in_the_answer_to_a_cancel, Promise.SEEN, "only the order itself tells"),
     (_same_wish_refused, Promise.OWN_KEY, "the key is new or the wish the same"),
     (_new_key_refused, Promise.OWN_KEY, "the key is new or the wish the same"),
     (_old_order_for_a_new_wish, Promise.OWN_KEY, "without a key was answered with an old order"),

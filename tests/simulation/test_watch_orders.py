@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulation.invariants import Promise
-from simulation.story import BOOKING, GONE, ORDER, OWNER, START, Break, Story, iso
+from simulation.invariants import CANARY_CUSTOMER, Promise
+from simulation.story import BOOKING, GONE, ORDER, OWNER, START, Break, Story, iso, sealed
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -189,7 +189,33 @@ def request(method: str, owner: str) -> dict[str, Any]:
     return {"httpMethod": method, "pathParameters": {"orderId": ORDER}, "requestContext": identity}
 
 
+def _sealed_for_another(story: Story) -> None:
+    story.place(sealedCustomer=sealed(order_id="another"))
+
+
+def _sealed_for_another_stage(story: Story) -> None:
+    story.place(sealedCustomer=sealed(stage="dev"))
+
+
+def _sealed_by_nobody(story: Story) -> None:
+    story.place(sealedCustomer=b'{"email": "ann@example.org"}')
+
+
+def _in_the_clear(story: Story) -> None:
+    story.place(email=f"{CANARY_CUSTOMER}@example.org")
+
+
+def _sealed_later(story: Story) -> None:
+    story.place()
+    story.touch("orders", sealedCustomer=sealed())
+
+
 BREAKS: tuple[tuple[Break, str, str], ...] = (
+    (_sealed_for_another, Promise.SEALED, "sealed under {'orderId': 'another'"),
+    (_sealed_for_another_stage, Promise.SEALED, "'stage': 'dev'"),
+    (_sealed_by_nobody, Promise.SEALED, "non-hexadecimal"),
+    (_in_the_clear, Promise.SEALED, "in the clear"),
+    (_sealed_later, Promise.FIXED, "whom it is for has changed"),
     (_goes_back, Promise.FORWARD, "PAID (rank 30) became RESERVED (rank 20)"),
     (_same_rank_again, Promise.FORWARD, "PAID (rank 30) became PAID (rank 30)"),
     (_ends_twice, Promise.CLOSED, "ended as PAYMENT_FAILED, and is now CANCELLED"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from simulation.sealed import customer_of
 from simulation.tables import CANARY_REQUEST
 from simulation.watch.memory import Item, Memory, lines, number, plain, text
 from simulation.watch.promises import CANARY_GATEWAY, FORWARD, LONGEST, Promise
@@ -19,7 +20,7 @@ read = json.JSONDecoder(parse_float=Decimal).decode
 """JSON with every digit of its numbers."""
 
 PROBLEM = ("type", "title", "status", "detail")
-Wish = tuple[list[tuple[str, int]], int, str]
+Wish = tuple[list[tuple[str, int]], int, str, dict[str, str] | None]
 
 
 class Answers:
@@ -54,6 +55,10 @@ class Answers:
             self._listed(owner, body["orders"])
             return
         self._shown(owner, body)
+        if status == 200:
+            self._told_whom(body, struck)
+        elif "customer" in body:
+            self._broken(Promise.SEEN, body["orderId"], "only the order itself tells whom it is for")
         if status == 202 and order_id:
             self._cancelled(order_id, body)
         elif status == 202:
@@ -92,6 +97,16 @@ class Answers:
             )
         self._goes_on(order_id, timeline)
 
+    def _told_whom(self, view: Mapping[str, Any], struck: bool) -> None:
+        """An order tells its owner whom it is for; nobody knows (null) only while the key does not work."""
+        order = self._memory.order(view["orderId"])
+        if order is None:
+            return
+        stored = customer_of(order)
+        shown = view.get("customer")
+        if shown != stored and not (shown is None and "customer" in view and struck):
+            self._broken(Promise.SEEN, view["orderId"], f"shown as for {shown}, stored as for {stored}")
+
     def _goes_on(self, order_id: str, timeline: list[Any]) -> None:
         """Whoever asks after an answer must see at least what that answer showed."""
         times, lengths = self._seen.setdefault(order_id, ([], []))
@@ -107,6 +122,8 @@ class Answers:
     def _listed(self, owner: str, views: list[Mapping[str, Any]]) -> None:
         for view in views:
             self._shown(owner, view)
+            if "customer" in view:
+                self._broken(Promise.SEEN, view["orderId"], "only the order itself tells whom it is for")
         order_ids = [view["orderId"] for view in views]
         if len(set(order_ids)) < len(order_ids):
             self._broken(Promise.SEEN, order_ids[0], f"a page shows an order twice: {order_ids}")
@@ -202,12 +219,13 @@ def wish_of(request: Mapping[str, Any]) -> Wish:
     wanted: dict[str, int] = {}
     for item_id, quantity in _lines(body["items"]):
         wanted[item_id] = wanted.get(item_id, 0) + quantity
-    return sorted(wanted.items()), _minor(body["amount"], currency), currency
+    return sorted(wanted.items()), _minor(body["amount"], currency), currency, body.get("customer")
 
 
 def stored_wish(order: Item) -> Wish:
     """The same of an order that is stored."""
-    return sorted(lines(order, "items")), number(order, "amount"), text(order, "currency")
+    wanted = sorted(lines(order, "items"))
+    return wanted, number(order, "amount"), text(order, "currency"), customer_of(order)
 
 
 def _lines(items: list[Any]) -> list[tuple[str, int]]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from simulation.sealed import customer_of
 from simulation.watch.memory import Item, Memory, number, seconds, text
-from simulation.watch.promises import CANCEL_AFTER, CAUSES, EARLY, LATE, REPLAY_HORIZON, Cause, Promise
+from simulation.watch.promises import (
+    CANARY_CUSTOMER,
+    CANCEL_AFTER,
+    CAUSES,
+    EARLY,
+    LATE,
+    REPLAY_HORIZON,
+    Cause,
+    Promise,
+)
 
 FIXED = ("placedAt", "items", "amount", "currency", "owner", "fingerprint")
+CUSTOMER = "sealedCustomer"
 CANCELLING = 40
 """The rank from which on an order is on its way back, or has ended."""
 MOVING = ("status", "rank", "timeline", "closed")
@@ -26,6 +37,8 @@ class Orders:
         if before is None:
             self._placed(order_id, after)
         else:
+            if before.get(CUSTOMER) != after.get(CUSTOMER):
+                self._broken(Promise.FIXED, order_id, "whom it is for has changed")
             for name in FIXED:
                 if before[name] is not after[name] and before[name] != after[name]:
                     self._broken(
@@ -84,6 +97,12 @@ class Orders:
                 order_id,
                 f"begins as {text(order, 'status')} with rank {order['rank']['N']}, not as PLACED with 10",
             )
+        try:
+            customer_of(order)
+        except (ValueError, TypeError) as error:
+            self._broken(Promise.SEALED, order_id, f"{error}: {order}")
+        if CANARY_CUSTOMER in str(order):
+            self._broken(Promise.SEALED, order_id, f"in the clear: {order}")
         memory.born[order_id] = memory.now()
         memory.placed[order_id] = seconds(text(order, "placedAt"))
         if abs(memory.placed[order_id] - memory.now()) > LATE:

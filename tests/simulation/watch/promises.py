@@ -26,7 +26,10 @@ CANARY_GATEWAY = "canary-gateway-e4b8"
 CANARY_BODY = "canary-body-86f0"
 """Part of messages that nobody can read."""
 
-CANARIES = (CANARY_OWNER, CANARY_KEY, CANARY_GATEWAY, CANARY_BODY, CANARY_REQUEST)
+CANARY_CUSTOMER = "canary-customer-3c97"
+"""Part of everything that is told of whom an order is for."""
+
+CANARIES = (CANARY_OWNER, CANARY_KEY, CANARY_GATEWAY, CANARY_BODY, CANARY_CUSTOMER, CANARY_REQUEST)
 """Words that no log, mail, fact or dead letter may repeat."""
 
 
@@ -65,6 +68,7 @@ class Promise(StrEnum):
     HORIZON = "facts older than 60 days change nothing"
     SWEPT = "every sweep sees to each order that is due"
     KEPT = "no row is deleted before its time"
+    SEALED = "whom an order is for is stored under that order's seal alone"
     # at each publication
     TRUE_FACT = "no event without its fact"
     SAME_FACT = "the same fact always has the same id, time and content"
