@@ -23,7 +23,8 @@ from .edits import (
     without,
     without_condition,
     without_operator,
-)  # fmt: skip
+    without_statement,
+)
 from .house import RULES, check
 from .template import Template
 
@@ -216,6 +217,18 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             stated("MyKmsKey", sid("AlarmsIntoTheOpsTopic"), changed(Principal={"AWS": "*"})),
             "MyKmsKey",
             "no statement for",
+        ),
+        (
+            BASE,
+            without_statement("MyKmsKey", sid("AlarmsIntoTheOpsTopic")),
+            "MyKmsKey",
+            "no statement for cloudwatch.amazonaws.com",
+        ),
+        (
+            BASE,
+            without_statement("MyKmsKey", sid("LogGroupsOfThisStage")),
+            "MyKmsKey",
+            "no statement for logs.",
         ),
     ],
     "queues_have_dead_letter_queues": [

@@ -120,7 +120,7 @@ def house_rules(scope: Scope) -> Found:
 
 
 def permissions(scope: Scope) -> Found:
-    """tests/iam, as a program: what the policies open or close that they should not, by the resource's template."""
+    """tests/iam, as a program: what policies open or close that they should not, at the resource."""
     answer = _run(scope, sys.executable, "-m", "iam", folder="tests")
     return [
         Finding(
