@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86400.0
 ORDERS_TABLE = "ecom-sim-orders"
 
+REPRICED = 0.01
+"""How often a price changes at the worst of all moments: after it was read, before the stock is taken."""
+
 
 class Aws:
     """What the services' account holds."""
@@ -45,6 +48,7 @@ class Aws:
         self.mappings = {spec.queue: SourceMapping(world, self, spec) for spec in topology.mappings}
         self.archive: list[tuple[float, str, Mapping[str, str]]] = []
         self._accepted: set[str] = set()
+        self._failing: dict[str, float] = {}
         if world.weather.is_on(weather.STALE_INDEX):
             for table in self.database.tables.values():
                 table.index_lag = 90 * world.rng.random()
@@ -72,6 +76,8 @@ class Aws:
                 self.wake(queue)
             return {}
         self._needs_key(operation, "AccessDeniedException")
+        if operation == "batch_get_item" and self._world.rng.random() < REPRICED:
+            self._world.later(0.03 * self._world.rng.random(), self._world.operator.reprice)
         return self.database.execute(operation, request, self._world.now, token)
 
     def _needs_key(self, operation: str, code: str) -> None:
@@ -150,6 +156,7 @@ class Aws:
         world = self._world
         event = envelope(entry, event_id, at, replay)
         body = json.dumps(event, separators=(",", ":"))
+        world.operator.perhaps_disable_key()
         for target in world.services.bus.route(entry):
             self._set_out(target, event, body)
             if world.weather.strikes(weather.DUPLICATE_EVENT):
@@ -175,14 +182,28 @@ class Aws:
         if locked and world.rng.random() < 0.5:
             # EventBridge goes on trying for a day.
             world.later(120 * world.rng.random(), lambda: self._arrive(target, event, body))
-        elif locked or world.weather.strikes(weather.TARGET_FAILURE, 0.5):
+        elif locked or self._fails(target):
             self._undelivered(target, body)
         else:
             self.send(target.logical, body)
 
+    def _fails(self, target: TargetSpec) -> bool:
+        """Whether a rule gives up on a target: this once, or for a while."""
+        world = self._world
+        if world.weather.strikes(weather.TARGET_FAILURE, 0.5):
+            if world.rng.random() < 0.3:
+                self._failing[target.logical] = world.now + HOUR / 4 * world.rng.random()
+            return True
+        if self._failing.get(target.logical, 0.0) > world.now and not world.weather.calm:
+            world.weather.count(weather.TARGET_FAILURE)
+            return True
+        return False
+
     def _undelivered(self, target: TargetSpec, body: str) -> None:
         if target.dead_letter is None:
             return  # lost: whoever needs it will miss it
+        if self.topology.queues[target.dead_letter].key and not self._world.key_enabled:
+            return  # lost with the key
         notes = {
             "TARGET_ARN": {"DataType": "String", "StringValue": self.topology.queues[target.logical].arn},
             "ERROR_CODE": {"DataType": "String", "StringValue": "SDK_CLIENT_ERROR"},
@@ -236,7 +257,7 @@ class Aws:
             )
 
     def _swept(self, invocation: Invocation) -> None:
-        if invocation.raised is None and not invocation.struck:
+        if invocation.raised is None and not invocation.struck and invocation.result:
             lag = self.database.tables[ORDERS_TABLE].index_lag
             self._world.watch.swept(invocation.began_at, invocation.result, lag)
         if invocation.raised is None or invocation.crashed or invocation.struck:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from simulation.watch.answers import Answers
 from simulation.watch.facts import Facts
 from simulation.watch.mails import Mails
-from simulation.watch.memory import EVERY, Item, Memory, lines, text
+from simulation.watch.memory import EVERY, Item, Memory, lines, seconds, text
 from simulation.watch.orders import Orders
 from simulation.watch.participants import Participants
 from simulation.watch.promises import (
@@ -216,6 +216,14 @@ class Watch:
         self.relaxed.update((name, order_id) for order_id in order_ids for name in names)
 
     # ----------------------------------------------------------------------------------------------- at rest
+
+    def prompt(self, orders: Mapping[str, Item], within: float) -> None:
+        """In fair weather: each order ended within so many seconds, and nobody lost patience."""
+        for order_id, order in orders.items():
+            took = seconds(text(order, "updatedAt")) - seconds(text(order, "placedAt"))
+            if took > within or text(order, "cancelReason") == "timeout":
+                status = text(order, "status")
+                self._memory.broken(Promise.PROMPT, order_id, f"{status} after {took:.0f} s")
 
     def at_rest(
         self,

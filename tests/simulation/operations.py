@@ -20,6 +20,9 @@ INVENTORY_TABLE = "ecom-sim-inventory"
 ITEMS = ("mug", "pen", "hat")
 MINUTE, HOUR = 60.0, 3600.0
 STORM_ACTIONS = 4
+KEY_DISABLED = 0.05
+"""How likely, at each fact that sets out."""
+
 KEPT_IN_A_CUT = frozenset(
     {Promise.LEGAL, Promise.NOT_NEGATIVE, Promise.STOCK, Promise.ONE_CHARGE, Promise.ENDS, Promise.NO_CANARY}
 )
@@ -39,6 +42,7 @@ class Operator:
         self.catalogue: dict[str, int] = {}
         self._cut: dict[str, None] = {}
         self._tidies_from = 0.0
+        self._key_was_off = False
 
     def stock_up(self) -> None:
         """A few items, few of each: orders compete."""
@@ -64,8 +68,6 @@ class Operator:
                 self._perhaps(0.5, self._forge)
             if storm.is_on(weather.POISON) and self._world.mode.redelivers:
                 self._perhaps(0.5, self._plant)
-        if storm.is_on(weather.KEY_DISABLED):
-            self._perhaps(0.7, self._disable_key)
         if storm.is_on(weather.RESTORE):
             self._perhaps(0.7, self._back_up)
 
@@ -164,10 +166,16 @@ class Operator:
             world.aws.deliver(entry, event_id, at)
             world.aws.send("InventoryQueue", body)
 
+    def perhaps_disable_key(self) -> None:
+        """The key is switched off, if it is at all, while a fact is on its way: then that hurts most."""
+        storm = self._world.weather
+        if storm.is_on(weather.KEY_DISABLED) and not storm.calm and not self._key_was_off:
+            self._key_was_off = self._rng.random() < KEY_DISABLED
+            if self._key_was_off:
+                self._disable_key()
+
     def _disable_key(self) -> None:
         world = self._world
-        if world.weather.calm:
-            return
         world.weather.count(weather.KEY_DISABLED)
         world.key_enabled = False
         world.note("", "operator", "disabled the key")
@@ -205,7 +213,13 @@ class Operator:
         """The storm is over: the key works. Dead-letter queues are looked at now, or only days later."""
         self._world.key_enabled = True
         if self._world.weather.is_on(weather.LATE_REDRIVE):
-            self._tidies_from = self._world.now + HOUR * self._rng.choice((0.5, 3, 13, 30, 8 * 24))
+            self._tidies_from = self._world.now + HOUR * self._rng.choice((0.5, 3, 13, 8 * 24))
+
+    def expire(self) -> None:
+        """DynamoDB deletes what is past its time to live."""
+        world = self._world
+        for table in world.aws.database.tables.values():
+            world.watch.wrote(table.expire(world.now))
 
     def tidy(self) -> None:
         """Put back what lies in dead-letter queues; what was parked with a reason stays."""
@@ -249,9 +263,8 @@ class Operator:
 
     def long_after(self) -> None:
         """Days or months later: rows have expired, and somebody replays everything."""
+        self.expire()
         world = self._world
-        for table in world.aws.database.tables.values():
-            world.watch.wrote(table.expire(world.now))
         world.aws.replay(0.0, "everything", kept=True)
 
     @property
@@ -274,6 +287,8 @@ class Operator:
         """At rest: let everything be checked."""
         world = self._world
         aws = world.aws
+        if world.fair:
+            world.watch.prompt(aws.database.tables[ORDERS_TABLE].rows, world.longest_order)
         parked: list[tuple[str, str, Mapping[str, Any]]] = [
             (name, message.body, message.attributes)
             for name, queue in aws.queues.items()

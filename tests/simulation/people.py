@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ORDER_FUNCTION = "OrderLambda"
 OWNERS = tuple(f"arn:aws:iam::123456789012:user/{CANARY_OWNER}-{number}" for number in range(2))
+CROWDED = 0.03
+"""How often very many order at once."""
+
 ANSWER_WITHIN = 29.0
 """Seconds after which API Gateway gives up on a function."""
 
@@ -69,14 +72,14 @@ class Customers:
         """Plan when who orders what: at once, or over half an hour."""
         rng, world = self._rng, self._world
         spread = rng.choice((0.5, 30.0, 600.0, 1800.0))
-        for number in range(rng.choice((1, 3, 5, 8, 14))):
+        number_of_orders = rng.choice((1, 3, 5, 8, 14))
+        if rng.random() < CROWDED:
+            spread, number_of_orders = 0.5, 40
+        for number in range(number_of_orders):
             plan = self._plan(number)
             self.orders.append(plan)
             when = 1 + spread * rng.random()
             world.later(when, lambda plan=plan: self._place(plan))  # type: ignore[misc]
-            if rng.random() < 0.05:
-                # Prices change at the worst of all moments, too.
-                world.later(when + rng.random(), world.operator.reprice)
             if plan.key is not None and rng.random() < 0.3:
                 world.later(1 + spread * rng.random(), lambda plan=plan: self._place(plan))  # type: ignore[misc]
 
@@ -92,8 +95,13 @@ class Customers:
             amount += 1
         if rng.random() < 0.03:
             lines["NO-SUCH-ITEM"] = 1
+        items: list[Any] = [{"itemId": item, "quantity": quantity} for item, quantity in lines.items()]
+        if rng.random() < 0.1:
+            # The same, said in two lines, one of them a bare id.
+            items[0] = {**items[0], "quantity": items[0]["quantity"] + 1}
+            items, amount = [*items, next(iter(lines))], amount + 2 * catalogue.get(next(iter(lines)), 0)
         body = {
-            "items": [{"itemId": item, "quantity": quantity} for item, quantity in lines.items()],
+            "items": items,
             "amount": amount / 100,
             "currency": "EUR" if rng.random() < 0.05 else "USD",
         }

@@ -645,10 +645,12 @@ def test_sometimes_nobody_outside_answers(lab: Lab, services: Services, charge: 
     assert not lab.world.carriers["primary"].parcels
 
 
-def test_when_it_calms_everybody_outside_answers(lab: Lab, charge: Any) -> None:
+def test_who_is_down_outside_comes_back_by_himself(lab: Lab, charge: Any) -> None:
     lab.weather.everywhere = {weather.OUTSIDE_DOWN}
     lab.hear(charge)
     lab.weather.everywhere, lab.weather.calm = set(), True
+    assert lab.hear(charge).error is not None
+    lab.pause(2 * 3600)
     assert lab.hear(charge).error is None
 
 

@@ -17,7 +17,7 @@ from simulation import (
     test_watch_stock,
 )
 from simulation.invariants import ALL_MOVES, Promise
-from simulation.story import BOOKING, GONE, ORDER, START, Break, Story
+from simulation.story import BOOKING, GONE, ORDER, START, Break, Story, iso
 from simulation.watch.promises import CAUSES, MOVES, OF_THE_WORLD
 
 HOUR, DAY = 3600.0, 86400.0
@@ -286,6 +286,19 @@ def test_every_promise_is_broken_somewhere() -> None:
         for _, promise, _ in module.BREAKS
     }
     assert {str(promise) for promise in Promise} - broken == OF_THE_WORLD
+
+
+def test_in_fair_weather_an_order_that_needs_long_or_runs_out_of_patience_is_reported() -> None:
+    def told(took: float, **more: str) -> list[str]:
+        story = Story()
+        row = {"placedAt": iso(START), "updatedAt": iso(START + took), "status": "SHIPPED", **more}
+        story.watch.prompt({ORDER: {name: {"S": value} for name, value in row.items()}}, 60.0)
+        return [f"{each.promise}: {each.detail}" for each in story.violations]
+
+    assert told(60.0) == []
+    assert told(61.0) == [f"{Promise.PROMPT}: SHIPPED after 61 s"]
+    assert told(5.0, cancelReason="customer") == []
+    assert told(5.0, cancelReason="timeout") == [f"{Promise.PROMPT}: SHIPPED after 5 s"]
 
 
 def test_what_somebody_else_saw_is_reported_with_the_rest() -> None:

@@ -42,6 +42,12 @@ LARGEST_SKEW = 150.0
 
 CARRIERS = ("primary", "fallback")
 
+FAIR = 0.06
+"""How many worlds have fair weather."""
+
+AT_ONCE, BY_RESCUE = MINUTE, 10 * MINUTE
+"""How long an order may take in such a world, without and with a carrier that is away."""
+
 
 class World:
     """All there is in one run."""
@@ -63,9 +69,21 @@ class World:
         self._down_until: dict[str, float] = {}
         self._sweep_at: float | None = None
         mode.prepare(self.weather)
+        self._perhaps_fair(Random(seed + 8))
         self.aws = Aws(self)
         self.operator = Operator(self)
         self.customers = Customers(self)
+
+    def _perhaps_fair(self, chance: Random) -> None:
+        """Now and then nothing goes wrong at all, or the one carrier is away for long and nothing else is
+        wrong. Then nobody may have to wait for repairs."""
+        self.fair = chance.random() < FAIR
+        self.longest_order = AT_ONCE
+        if self.fair:
+            self.weather.without(*weather.KINDS)
+            if self.mode.redelivers and chance.random() < 0.4:
+                self._down_until[CARRIERS[0]] = self.now + 3 * HOUR
+                self.longest_order = BY_RESCUE
 
     # --- what the services' calls need
 
@@ -101,7 +119,7 @@ class World:
             until = self.now + 2 * HOUR * self.rng.random() ** 2
             whose = ("gateway", *CARRIERS) if self.rng.random() < 0.5 else (whom,)
             self._down_until.update(dict.fromkeys(whose, until))
-        return self._down_until.get(whom, 0.0) > self.now and not self.weather.calm
+        return self._down_until.get(whom, 0.0) > self.now
 
     def struck(self, running: Invocation, fault: str, what: str, order_id: str = "") -> None:
         """Count a fault, and tell the history."""
@@ -164,6 +182,7 @@ class World:
         end = self.now + self.rng.choice((10 * MINUTE, 40 * MINUTE, 2 * HOUR))
         while self.now < end and not self.watch.violations:
             self.engine.run(min(end, self.now + 5 * MINUTE))
+            self.operator.expire()
         self.weather.calm = True
         self._come_to_rest()
         if self.weather.is_on(weather.LATE_REPLAY) and not self.watch.violations:
@@ -177,6 +196,7 @@ class World:
         end = self.now + PATIENCE + self.operator.idle_for
         while not self.watch.violations:
             self.engine.run(self.now + (10 * MINUTE if self.operator.idle_for <= 0 else HOUR))
+            self.operator.expire()
             self.operator.tidy()
             if self._quiet():
                 break

@@ -85,6 +85,8 @@ class Promise(StrEnum):
     NO_CANARY = "no customer's word and no error text gets into logs, mails, facts or dead letters"
     # of the functions
     UNFAILING = "no function fails by itself"
+    # in fair weather
+    PROMPT = "where nothing fails, every order ends at once and by itself"
     # at rest
     CALM = "every run comes to an end"
     ENDS = "every order closes once faults stop"
@@ -96,8 +98,8 @@ class Promise(StrEnum):
     TOLD = "a parcel that could not be stopped is reported"
 
 
-OF_THE_WORLD = frozenset({Promise.LISTED, Promise.UNFAILING, Promise.CALM})
-"""Those that the watch cannot see: the world reports them."""
+OF_THE_WORLD = frozenset({Promise.LISTED, Promise.UNFAILING, Promise.CALM, Promise.PROMPT})
+"""Those that the watch cannot see by itself: the world reports them, or asks."""
 
 UNCLAIMED: Mapping[str, frozenset[str]] = {
     # A message has one chance: where the parking fails, nobody brings it back.
