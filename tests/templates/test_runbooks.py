@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -17,8 +18,8 @@ import typer
 
 from ecom_cli import cli
 
-from .alarms import RUNBOOK
-from .template import ROOT, Template
+from .alarms import OWN_METRICS, RUNBOOK
+from .template import ROOT, SERVICES, Template
 
 FOLDER = ROOT / "docs/runbooks"
 PAGES = {path.stem: path for path in sorted(FOLDER.glob("*.md")) if path.stem != "README"}
@@ -133,8 +134,8 @@ def wrong_with_aws(words: list[str]) -> str:
     options |= {
         f"no-{xform_name(name, '-')}" for name, member in members.items() if member.type_name == "boolean"
     }
-    if {"NextToken", "nextToken"} & members.keys():
-        options.add("max-items")
+    if _session().get_paginator_model(service)._paginator_config.get(operations[operation]):
+        options.add("max-items")  # the AWS CLI turns the pages itself
     if unknown := given - options:
         return f"no option {sorted(unknown)}"
     required = {spelt(name) for name in (shape.required_members if shape else ())}
@@ -165,6 +166,32 @@ def test_alarms_have_names_of_their_own(templates: dict[str, Template]) -> None:
         for logical_id in template.of("CloudWatch::Alarm")
     )
     assert not [name for name, number in names.items() if number > 1]
+
+
+def counted_by(package: str) -> set[str]:
+    """The metrics that the code behind a package's functions counts by name: its own and the library's."""
+    sources = [*(ROOT / "packages" / package).glob("src/**/*.py"), *ROOT.glob("libs/common/src/**/*.py")]
+    calls = (node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return {
+        node.args[0].value
+        for node in calls
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "count"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("package", SERVICES)
+def test_alarms_listen_to_what_the_code_counts(templates: dict[str, Template], package: str) -> None:
+    """A metric that nobody counts any more would leave its alarm silent for ever."""
+    own = {
+        alarm["MetricName"]
+        for alarm in templates[package].of("CloudWatch::Alarm").values()
+        if not str(alarm["Namespace"]).startswith("AWS/")
+    }
+    assert own == {"OperatorErrors"} | OWN_METRICS.get(package, set())
+    assert not own - counted_by(package)
 
 
 @pytest.mark.parametrize("page", PAGES)
