@@ -14,6 +14,14 @@ HERE = Path(__file__).parent
 LAST = "test_the_calls_are_those_that_are_checked_in"
 
 
+NARROWED = pytest.StashKey[bool]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash[NARROWED] = True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
@@ -25,9 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def whole_run(request: pytest.FixtureRequest) -> bool:
     """Whether every end-to-end test runs: none was deselected, no file left out, none has failed."""
-    running = {item.path for item in request.session.items}
-    chosen = set(HERE.glob("test_*.py")) <= running
-    return chosen and not request.session.testsfailed and not request.config.option.keyword
+    session, config = request.session, request.config
+    picked = any("::" in argument for argument in config.args) or hasattr(config, "workerinput")
+    complete = set(HERE.glob("test_*.py")) <= {item.path for item in session.items}
+    return complete and not (picked or config.stash.get(NARROWED, False) or session.testsfailed)
 
 
 @pytest.fixture(scope="session")

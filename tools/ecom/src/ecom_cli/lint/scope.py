@@ -41,8 +41,9 @@ class Scope:
     def sources(self) -> list[str]:
         """Where types are checked."""
         found = [self._relative(member.folder / "src") for member in self._picked if member.package]
-        if not self.members and (self.root / "tests/simulation").is_dir():
-            found.append("tests/simulation")  # a program of its own, with tests beside it
+        # programs of their own, with tests beside them
+        programs = [name for name in ("tests/iam", "tests/simulation") if (self.root / name).is_dir()]
+        found += [] if self.members else programs
         return found
 
     @property
