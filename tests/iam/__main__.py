@@ -6,12 +6,13 @@ import json
 import sys
 
 from iam.estate import Estate
-from iam.permissions import out_of_step, recorded
+from iam.permissions import granted_for_nothing, out_of_step, recorded
 from iam.questions import STRANGERS, WAYS, wrong
 from templates.template import FILES, Template
 
 WHY = {
     "used_is_allowed": "Each function's role allows what the end-to-end tests have seen it do.",
+    "granted_is_needed": "A resource's policy lets no AWS service in that no way of the picture needs.",
     "allowed_is_used": "A role allows nothing that no test makes use of.",
 } | {ask.__name__: " ".join((ask.__doc__ or "").split()) for ask in (*WAYS, *STRANGERS)}
 
@@ -21,7 +22,7 @@ def findings() -> list[dict[str, str | int]]:
     templates = {name: Template.read(name) for name in FILES}
     estate = Estate({name: template.body for name, template in templates.items()})
     all_of_them = [finding for ask in (*WAYS, *STRANGERS) for finding in wrong(estate, ask)]
-    permissions = list(out_of_step(estate, recorded()))
+    permissions = [*out_of_step(estate, recorded()), *granted_for_nothing(estate)]
     first = {(finding.resource, finding.rule): finding for finding in reversed(all_of_them)}
     found: list[dict[str, str | int]] = []
     for finding in [*first.values(), *permissions]:

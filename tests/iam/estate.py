@@ -135,6 +135,10 @@ class Estate:
             kind = Kind.ROLE
         return answer(request, self.policies.get(request.resource), ACCOUNT, kind)
 
+    def decides(self, statement: Mapping[str, Json], request: Request) -> bool:
+        """Whether this statement alone, as the resource's policy, would let a service in."""
+        return answer(_with_context_keys(request), {"Statement": [statement]}, ACCOUNT).allowed
+
     # ------------------------------------------------------------------------------ reading
 
     def _imported(self, name: str) -> str:

@@ -6,13 +6,15 @@ the handler's own calls: the short lists below.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from iam.calls import Place, Use, at, load
 from iam.estate import ACCOUNT, REGION, STAGE, Estate, Finding, FunctionIdentity
-from iam.policies import Request, some
-from iam.questions import SOME_ORDER, TLS, via
+from iam.policies import Caller, Request, some
+from iam.questions import SOME_ORDER, TLS, WAYS, via
 
 RECORDED = Path(__file__).with_name("recorded-calls.json")
 
@@ -67,10 +69,10 @@ def _behind(estate: Estate, uses: set[Use]) -> Iterator[Use]:
                 yield Use(action, sealed, (("kms:ViaService", via(service)["kms:ViaService"]),))
 
 
-def allowed(function: FunctionIdentity) -> set[Use]:
-    """What the role allows, as written: by action, resource and, where it names one, service on the way."""
+def allowed(role: Caller) -> set[Use]:
+    """What a role allows, as written: by action, resource and, where it names one, service on the way."""
     found = set()
-    for document in function.role.policies or ():
+    for document in role.policies or ():
         for statement in some(document["Statement"]):
             if statement["Effect"] != "Allow":
                 continue
@@ -106,13 +108,48 @@ def out_of_step(estate: Estate, calls: Mapping[str, set[Use]]) -> Iterator[Findi
             if not estate.asks(request).allowed:
                 message = f"{role}: missing {_show(estate, use)}"
                 yield Finding(role, "used_is_allowed", message)
-        plain = {Use(use.action, use.resource, _way(use)) for use in uses}
-        for permission in sorted(allowed(function) - plain):
-            yield Finding(role, "allowed_is_used", f"{role}: unused {_show(estate, permission)}")
+        plain = {Use(use.action, use.resource, _way(use.context)) for use in uses}
+        yield from _unused(estate, function.role, plain)
+    of_functions = {function.role.name for function in estate.functions.values()}
+    asked = [question.request for way in WAYS for question in way(estate) if question.allowed]
+    for other in (each for each in estate.roles.values() if each.name not in of_functions):
+        # Nothing of ours runs with these: what they are for is a way of the picture.
+        needed = {
+            Use(request.action, request.resource, _way(request.context.items()))
+            for request in asked
+            if request.caller == other
+        }
+        yield from _unused(estate, other, needed)
 
 
-def _way(use: Use) -> tuple[tuple[str, str], ...]:
-    return tuple(pair for pair in use.context if pair[0] == "kms:ViaService")
+def _unused(estate: Estate, role: Caller, needed: set[Use]) -> Iterator[Finding]:
+    name = estate.names[role.name]
+    for permission in sorted(allowed(role) - needed):
+        yield Finding(name, "allowed_is_used", f"{name}: unused {_show(estate, permission)}")
+
+
+def granted_for_nothing(estate: Estate) -> Iterator[Finding]:
+    """What policies of resources grant to AWS services and no way of the picture needs."""
+    asked = [question.request for way in WAYS for question in way(estate) if question.allowed]
+    for resource, policy in estate.policies.items():
+        for statement in policy["Statement"]:
+            services = (
+                some(statement["Principal"].get("Service", [])) if statement["Principal"] != "*" else []
+            )
+            for service, action in product(services, some(statement["Action"])):
+                one = {**statement, "Action": action, "Principal": {"Service": service}}
+                if statement["Effect"] == "Allow" and not any(
+                    (request.caller.name, request.resource) == (service, resource)
+                    and estate.decides(one, request)
+                    for request in asked
+                ):
+                    name = estate.names[resource]
+                    message = f"{name}: grants {action} to {service} for nothing ({statement.get('Sid', '')})"
+                    yield Finding(name, "granted_is_needed", message)
+
+
+def _way(context: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value) for key, value in context if key == "kms:ViaService")
 
 
 def _said(use: Use) -> dict[str, str]:

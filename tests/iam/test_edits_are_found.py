@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import pytest
 from iam.estate import Estate, Finding
-from iam.permissions import out_of_step, recorded
+from iam.permissions import granted_for_nothing, out_of_step, recorded
 from iam.questions import STRANGERS, WAYS, wrong
 from templates import edits
 from templates.edits import (
@@ -30,6 +31,8 @@ PAYMENT, SHIPPING = edits.PAYMENT, edits.SHIPPING
 
 ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 EVENTS = {"Service": "events.amazonaws.com"}
+BUCKETS = {"Service": "s3.amazonaws.com"}
+ORDER_LAMBDA = {"Fn::GetAtt": ["OrderLambda", "Arn"]}
 TABLE = {"Fn::GetAtt": ["PaymentTable", "Arn"]}
 QUEUE = {"Fn::GetAtt": ["PaymentQueue", "Arn"]}
 TOPIC = {"Ref": "PaymentFailureTopic"}
@@ -235,6 +238,28 @@ UNEVEN = [
         without("PaymentMapping"),
         "PaymentLambdaRole: unused sqs:ReceiveMessage on PaymentQueue",
     ),
+    Case(
+        PAYMENT,
+        more("MailRole", Action="sns:Subscribe", Resource=TOPIC),
+        "payment-service/MailRole: unused sns:Subscribe on PaymentFailureTopic",
+    ),
+    Case(
+        ORDER,
+        more("SweeperRole", Action="lambda:GetFunction", Resource=ORDER_LAMBDA),
+        "SweeperRole: unused lambda:GetFunction on OrderLambda",
+    ),
+    Case(
+        PAYMENT,
+        more(
+            "PaymentQueuePolicy", Principal=BUCKETS, Action="sqs:SendMessage", Resource=QUEUE, Condition=HERE
+        ),
+        "PaymentQueue: grants sqs:SendMessage to s3.amazonaws.com for nothing (Added)",
+    ),
+    Case(
+        BASE,
+        more("MyKmsKey", Principal=BUCKETS, Action="kms:Decrypt", Resource="*", Condition=HERE),
+        "MyKmsKey: grants kms:Decrypt to s3.amazonaws.com for nothing (Added)",
+    ),
     # needed
     Case(
         PAYMENT,
@@ -293,7 +318,8 @@ def test_a_way_that_is_opened_is_reported(templates: dict[str, Template], case: 
 
 @pytest.mark.parametrize("case", UNEVEN, ids=str)
 def test_a_permission_out_of_step_is_reported(templates: dict[str, Template], case: Case) -> None:
-    assert_found(case, out_of_step(after(templates, case), recorded()))
+    estate = after(templates, case)
+    assert_found(case, chain(out_of_step(estate, recorded()), granted_for_nothing(estate)))
 
 
 def assert_found(case: Case, findings: Iterator[Finding]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from iam.calls import Place, UnknownCallError, Use, at, dump, load, uses
 from iam.estate import Estate
-from iam.permissions import RECORDED, allowed, out_of_step, recorded, used
+from iam.permissions import RECORDED, allowed, granted_for_nothing, out_of_step, recorded, used
 
 HERE = Place("local", "000000000000", "eu-central-1", "arn:aws:kms:eu-central-1:000000000000:key/k")
 TABLE = "arn:aws:dynamodb:{region}:{account}:table/ecom-{stage}-orders"
@@ -16,11 +16,16 @@ def test_roles_allow_what_is_used_and_nothing_else(estate: Estate) -> None:
     assert not found, "\n" + "\n".join(map(str, found))
 
 
+def test_resources_grant_what_is_needed_and_nothing_else(estate: Estate) -> None:
+    found = list(granted_for_nothing(estate))
+    assert not found, "\n" + "\n".join(map(str, found))
+
+
 def test_every_function_has_made_calls(estate: Estate) -> None:
     assert len(recorded()) == len(estate.functions)
     for function in estate.functions.values():
         assert len(used(estate, function, recorded())) > 10
-        assert len(allowed(function)) > 10
+        assert len(allowed(function.role)) > 10
 
 
 def test_a_call_that_no_role_allows_is_reported(estate: Estate) -> None:
