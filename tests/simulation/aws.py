@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ class Aws:
         self._by_url = {spec.url: name for name, spec in topology.queues.items()}
         self.mappings = {spec.queue: SourceMapping(world, self, spec) for spec in topology.mappings}
         self.archive: list[tuple[float, str, Mapping[str, str]]] = []
+        self._writes: Counter[tuple[str, str]] = Counter()
         self._accepted: set[str] = set()
         self._failing: dict[str, float] = {}
         if world.weather.is_on(weather.STALE_INDEX):
@@ -108,12 +110,28 @@ class Aws:
     def _wrote(self, changes: list[Change]) -> None:
         self._world.watch.wrote(changes)
         for change in changes:
+            self._writes[change.table, change.key] += 1
             if change.after is not None and "sweepAt" in change.after:
                 self._world.sweep_from(float(change.after["sweepAt"]["N"]))
         if self._world.history is not None:
             for change in changes:
                 order_id, what = described(change)
                 self._world.note(order_id, self._world.actor, what)
+
+    def rows_of(self, operation: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The rows that a call reads or writes one by one: table and key."""
+        if operation == "batch_get_item":
+            return [
+                (table, _text(key)) for table, part in request["RequestItems"].items() for key in part["Keys"]
+            ]
+        if operation == "put_item":
+            table = self.database.tables[request["TableName"]]
+            return [(table.name, request["Item"][table.key]["S"])]
+        return [(request["TableName"], _text(request["Key"]))] if "Key" in request else []
+
+    def writes_of(self, rows: Iterable[tuple[str, str]]) -> int:
+        """How often these rows have been written."""
+        return sum(self._writes[row] for row in rows)
 
     # --- the bus
 
@@ -302,6 +320,11 @@ class Aws:
             sorted(world.metrics.items()),
         ]
         return hashlib.sha256(json.dumps(state, sort_keys=True, default=bytes.hex).encode()).hexdigest()
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    ((_, value),) = key.items()
+    return str(value["S"])
 
 
 def order_of(body: str) -> str:

@@ -26,6 +26,9 @@ READ_TIMEOUT = 3.0
 """Seconds; both as in `ecom_common.clients.CONFIG`."""
 
 OUTSIDE_TIMEOUT = 5.0
+OVERTAKEN_WITHIN, OVERTAKEN_STEP = 6.0, 0.25
+"""Seconds that a caller is held until a rival has written, and between two looks."""
+
 LATEST_EFFECT = 20.0
 """Seconds after which a request that nobody waits for any more has taken effect, or never will."""
 
@@ -67,7 +70,7 @@ def call(operation: str, request: Mapping[str, Any]) -> Any:
 
     rng = world.rng
     fault = running.strike(KINDS.get(operation, weather.AT_CALLS))
-    running.wait(0.002 + 0.03 * rng.random())
+    running.wait((0.002 + 0.03 * rng.random()) * running.pace)
     if fault is None:
         return effect()
     world.struck(running, fault, operation)
@@ -80,7 +83,11 @@ def call(operation: str, request: Mapping[str, Any]) -> Any:
         _do(effect)
         raise running.crash(operation)
     if fault is weather.CONFLICT:
-        raise _conflict(operation, request, rng.random())
+        raise _conflict(world, operation, request)
+    if fault is weather.OVERTAKEN:
+        return _overtaken(running, operation, request, effect)
+    if fault is weather.ODD_ERROR:
+        raise refused("SomethingNewException", 400, operation)
     if fault in _PARTLY:
         return _PARTLY[fault](world, request, effect)
     return _unlucky(running, fault, operation, effect)
@@ -152,13 +159,28 @@ def _throttled(operation: str, chance: float) -> ClientError:
     return refused(_RETRIED_BY_SDK.get(operation, "ProvisionedThroughputExceededException"), 400, operation)
 
 
-def _conflict(operation: str, request: Mapping[str, Any], chance: float) -> ClientError:
-    """Somebody else's transaction holds one of the rows."""
+def _overtaken(running: Invocation, operation: str, request: Mapping[str, Any], effect: Effect) -> Any:
+    """After this call, somebody else writes one of its rows before the caller goes on."""
+    world = running.world
+    rows = world.aws.rows_of(operation, request)
+    try:
+        return effect()
+    finally:
+        before = world.aws.writes_of(rows)
+        waited = 0.0
+        while waited < OVERTAKEN_WITHIN and world.aws.writes_of(rows) == before:
+            running.wait(OVERTAKEN_STEP)
+            waited += OVERTAKEN_STEP
+
+
+def _conflict(world: Any, operation: str, request: Mapping[str, Any]) -> ClientError:
+    """Somebody else's transaction holds one of the rows. The other reasons are those there are."""
+    chance = world.rng.random()
     if operation != "transact_write_items":
         return refused("TransactionConflictException", 400, operation)
     actions = request["TransactItems"]
     code = "TransactionConflict" if chance < 0.7 else "ThrottlingError"
-    reasons: list[Any] = [{"Code": "None"} for _ in actions]
+    reasons: list[Any] = list(world.aws.database.reasons(request))
     reasons[int(chance * 1000) % len(actions)] = {"Code": code, "Message": CANARY_REQUEST}
     error = refused("TransactionCanceledException", 400, operation)
     error.response["CancellationReasons"] = reasons

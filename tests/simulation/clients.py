@@ -162,6 +162,9 @@ class Carrier:
 class Log:
     """Stands in for powertools' Logger: hands each line to the world."""
 
+    def append_keys(self, **keys: Any) -> None:
+        """Which invocation a line is of is known here anyway."""
+
     def info(self, message: str, extra: dict[str, Any] | None = None) -> None:
         task().world.logged("INFO", message, extra or {})
 

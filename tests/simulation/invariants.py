@@ -25,7 +25,6 @@ from simulation.watch.promises import (
     CANARY_GATEWAY,
     CANARY_KEY,
     CANARY_OWNER,
-    UNCLAIMED,
     Promise,
     Violation,
 )
@@ -231,7 +230,6 @@ class Watch:
         gateway: Gateway,
         carriers: Mapping[str, Carrier],
         now: float,
-        mode: str,
         *,
         parked: Iterable[tuple[str, str, Mapping[str, Any]]] = (),
         work_left: Mapping[str, int] = MappingProxyType({}),
@@ -243,7 +241,6 @@ class Watch:
         how many messages are in each queue that functions read. `metrics`: what the functions have counted.
         """
         tables = {name.rpartition("-")[2]: table.rows for name, table in database.tables.items()}
-        found = len(self.violations)
         rest = Rest(self._memory, self._not_stopped)
         rest.all_closed(tables["orders"], work_left)
         rest.tables(tables, now)
@@ -251,5 +248,3 @@ class Watch:
         rest.parcels(carriers, tables["shipping"])
         rest.reported(metrics)
         rest.letters([Letter(*each) for each in parked], self.planted, self._parked)
-        unclaimed = UNCLAIMED.get(mode, frozenset())
-        self.violations[found:] = [each for each in self.violations[found:] if each.promise not in unclaimed]

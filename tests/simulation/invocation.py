@@ -31,9 +31,12 @@ class Invocation(Task):
         self.number = world.next_number()
         self.began_at = world.engine.now
         self.skew = world.skew()
+        self.pace = 1.0 if safe else world.pace()
         self.struck = False
         self._done = done
         self._safe = safe
+        self.aws_request_id = f"request-{self.number}"
+        self.function_version = "$LATEST"
 
     def get_remaining_time_in_millis(self) -> int:
         """As Lambda's context says it, from the real clock and not the sandbox's."""
@@ -46,10 +49,10 @@ class Invocation(Task):
     def _run(self) -> Any:
         services = self.world.services
         handler = services.take(self.function.logical)
-        try:
-            return handler(self.event, self)
-        finally:
-            services.give_back(self.function.logical, handler)
+        result = handler(self.event, self)
+        # One that crashed never gets here: its sandbox is gone, and with it what was in its memory.
+        services.give_back(self.function.logical, handler)
+        return result
 
     def ended(self) -> None:
         self._done(self)

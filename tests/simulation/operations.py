@@ -212,8 +212,9 @@ class Operator:
     def clear_up(self) -> None:
         """The storm is over: the key works. Dead-letter queues are looked at now, or only days later."""
         self._world.key_enabled = True
-        if self._world.weather.is_on(weather.LATE_REDRIVE):
-            self._tidies_from = self._world.now + HOUR * self._rng.choice((0.5, 3, 13, 8 * 24))
+        if self._world.weather.is_on(weather.LATE_REDRIVE) and not self._tidies_from:
+            late = self._rng.choice((1, 12, 24, 7 * 24)) * (0.9 + 0.25 * self._rng.random())
+            self._tidies_from = self._world.now + HOUR * late
 
     def expire(self) -> None:
         """DynamoDB deletes what is past its time to live."""
@@ -300,7 +301,6 @@ class Operator:
             world.gateway,
             world.carriers,
             world.now,
-            world.mode.name,
             parked=parked,
             metrics=world.metrics,
             work_left={name: len(aws.queues[name].messages) for name in aws.mappings},

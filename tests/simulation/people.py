@@ -107,7 +107,7 @@ class Customers:
         }
         if self._chance.random() < 0.4:
             body["customer"] = self._somebody()
-        key = f"{CANARY_KEY}-{number}" if rng.random() < 0.9 else None
+        key = f"{CANARY_KEY}-{self._world.seed}-{number}" if rng.random() < 0.9 else None
         return Plan(rng.choice(OWNERS), key, body)
 
     def _somebody(self) -> dict[str, str]:

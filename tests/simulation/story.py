@@ -325,16 +325,14 @@ class Story:
 
     # --- at rest
 
-    def rest(
-        self, charges: Any = (), parcels: Any = (), *, mode: str = "full", **more: Any
-    ) -> dict[str, str]:
+    def rest(self, charges: Any = (), parcels: Any = (), **more: Any) -> dict[str, str]:
         """All is done. `charges` and `parcels` are what really happened outside."""
         database: Any = SimpleNamespace(
             tables={f"ecom-sim-{name}": SimpleNamespace(rows=rows) for name, rows in self.tables.items()}
         )
         gateway: Any = SimpleNamespace(charges=list(charges))
         carriers: Any = {"primary": SimpleNamespace(parcels=list(parcels))}
-        self.watch.at_rest(database, gateway, carriers, self.now, mode, **more)
+        self.watch.at_rest(database, gateway, carriers, self.now, **more)
         return self.broken
 
 

@@ -196,6 +196,11 @@ class Database:
         self._report(changes)
         return {}
 
+    def reasons(self, request: Mapping[str, Any]) -> list[Any]:
+        """Why each action of a transaction would be refused as things stand; "None" where it would not."""
+        writes = self._prepared_all(request["TransactItems"])
+        return [_outcome(write, write.table.rows.get(write.key))[0] for write in writes]
+
     def _done_before(self, token: str, actions: Sequence[Any], now: float) -> bool:
         while self._tokens:
             oldest = next(iter(self._tokens))

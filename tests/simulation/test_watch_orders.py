@@ -162,6 +162,19 @@ def _closed_order_deleted_too_soon(story: Story) -> None:
     story.delete("orders")
 
 
+def _swept_after_its_time(story: Story) -> None:
+    story.place()
+    story.touch("orders", sweepAt=int(story.now) + 910, sweeps=1)
+
+
+def _swept_too_seldom(story: Story) -> None:
+    story.place()
+    story.now += 120
+    story.watch.requested(request("POST", OWNER))
+    story.cancelling()
+    story.touch("orders", sweepAt=int(story.now) + 2000, sweeps=1)
+
+
 def _left_alone(story: Story) -> None:
     story.place()
     story.now += 500
@@ -230,6 +243,8 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (_two_steps, Promise.TIMELINE, "1 steps became 3"),
     (_step_rewritten, Promise.TIMELINE, "1 steps became 2, or one of them was written anew"),
     (_closed_order_deleted_too_soon, Promise.KEPT, "deleted as SHIPPED"),
+    (_swept_after_its_time, Promise.TIMELY, "PLACED, swept next 911 s after it was placed"),
+    (_swept_too_seldom, Promise.TIMELY, "CANCELLING, swept next"),
     (_left_alone, Promise.SWEPT, "PLACED, due to be swept for 351 s, and left alone"),
     (_sent_on_for_ever, Promise.SWEPT, "PLACED 1302 s after it was placed, and sent on"),
     (_cancelled_by_a_stranger, Promise.BACKED, "cancelled by its customer, who never asked"),

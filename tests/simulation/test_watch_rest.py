@@ -94,11 +94,6 @@ def _poison_parked_and_thrown_away(story: Story) -> dict[str, str]:
     return story.rest()
 
 
-def _poison_with_one_chance(story: Story) -> dict[str, str]:
-    story.watch.planted["{"] = "not JSON"
-    return story.rest(mode="no-redelivery")
-
-
 def _talks_without_names(story: Story) -> dict[str, str]:
     story.watch.logged("INFO", "order placed", {"orderId": ORDER})
     story.watch.notified("Mail", f"Your order {ORDER} is on its way.")
@@ -116,7 +111,6 @@ FINE: tuple[Judged, ...] = (
     _a_key_used_anew_after_a_year,
     _poison_parked,
     _poison_parked_and_thrown_away,
-    _poison_with_one_chance,
     _talks_without_names,
 )
 

@@ -14,6 +14,8 @@ from random import Random
 CRASH_BEFORE = "crash before a call"
 CRASH_AFTER = "crash after a call"
 STALL = "stall"
+OVERTAKEN = "overtaken between two calls"
+ODD_ERROR = "an error nobody knows"
 THROTTLE = "throttle"
 NO_ANSWER = "no answer, nothing done"
 SDK_RETRY = "SDK retry after success"
@@ -42,6 +44,7 @@ FORGED = "poison under a genuine fact's id"
 
 # In the surroundings
 SKEW = "clock skew"
+SLOW = "slow sandbox"
 STALE_INDEX = "stale index"
 KEY_DISABLED = "key disabled"
 RESTORE = "point-in-time restore"
@@ -53,7 +56,9 @@ REPLAY = "archive replay"
 LATE_REDRIVE = "redrive hours or days later"
 LATE_REPLAY = "late replay after keys and rows expired"
 
-AT_CALLS = (CRASH_BEFORE, CRASH_AFTER, STALL, THROTTLE, NO_ANSWER, LOST_ANSWER, LATE_EFFECT)
+AT_CALLS = (
+    CRASH_BEFORE, CRASH_AFTER, STALL, OVERTAKEN, ODD_ERROR, THROTTLE, NO_ANSWER, LOST_ANSWER, LATE_EFFECT
+)  # fmt: skip
 OUTSIDE = (OUTSIDE_BEFORE, OUTSIDE_AFTER, OUTSIDE_LATE)
 AT_OUTSIDE = (*OUTSIDE, CRASH_BEFORE, CRASH_AFTER, STALL)
 
@@ -62,7 +67,7 @@ KINDS = (
     *OUTSIDE, OUTSIDE_DOWN,
     DUPLICATE_EVENT, DUPLICATE_MESSAGE, DELAY, REORDER, TARGET_FAILURE, POISON,
     NEWER_VERSION, FORGED,
-    SKEW, STALE_INDEX, KEY_DISABLED, RESTORE, CANCEL, REDRIVE, LATE_REDRIVE, REPLAY,
+    SKEW, SLOW, STALE_INDEX, KEY_DISABLED, RESTORE, CANCEL, REDRIVE, LATE_REDRIVE, REPLAY,
     LATE_REPLAY,
 )  # fmt: skip
 

@@ -37,6 +37,9 @@ MOST_STEPS = 200_000
 PATIENCE = 2 * DAY
 """Of calm, after which an order that is still open is stuck."""
 
+STORM_AGAIN = 15 * MINUTE
+"""How long faults strike once more when old facts come back."""
+
 LARGEST_SKEW = 150.0
 """Seconds that a sandbox's clock may be off: two differ by `ecom_common.retention.CLOCK_SKEW` at most."""
 
@@ -113,6 +116,13 @@ class World:
         self.weather.count(weather.SKEW)
         return LARGEST_SKEW * (2 * self.rng.random() - 1)
 
+    def pace(self) -> float:
+        """How many times longer than usual the calls of an invocation take: a starved sandbox is overtaken by
+        others between any two of them."""
+        if not self.weather.strikes(weather.SLOW, 2):
+            return 1.0
+        return 100 * self.rng.random()
+
     def outside_is_down(self, whom: str) -> bool:
         """Whether the gateway or a carrier answers nobody at the moment; sometimes nobody does."""
         if self.weather.strikes(weather.OUTSIDE_DOWN):
@@ -187,15 +197,32 @@ class World:
         self._come_to_rest()
         if self.weather.is_on(weather.LATE_REPLAY) and not self.watch.violations:
             self.weather.count(weather.LATE_REPLAY)
-            self.engine.run(self.now + DAY * self.rng.choice((0.6, 1.2, 6, 8, 30, 59, 61, 95)))
+            # Near the end of one window or another, or of the rows' life.
+            days = self.rng.choice((0.5, 1, 7, 60, 90)) * (0.9 + 0.25 * self.rng.random())
+            self.engine.run(self.now + DAY * days)
             self.operator.long_after()
+            self._storm_again()
             self._come_to_rest()
+
+    def _storm_again(self) -> None:
+        """Faults strike old facts as well, when a window is over or about to be."""
+        self.weather.calm = False
+        end = self.now + STORM_AGAIN
+        while self.now < end and not self.watch.violations:
+            self.engine.run(self.now + 5 * MINUTE)
+        self.weather.calm = True
 
     def _come_to_rest(self) -> None:
         self.operator.clear_up()
-        end = self.now + PATIENCE + self.operator.idle_for
+        if self.operator.idle_for > 0:
+            self.engine.run(self.now + self.operator.idle_for)
+            self.operator.expire()
+            self.operator.tidy()
+            self._storm_again()
+            self.operator.clear_up()
+        end = self.now + PATIENCE
         while not self.watch.violations:
-            self.engine.run(self.now + (10 * MINUTE if self.operator.idle_for <= 0 else HOUR))
+            self.engine.run(self.now + 10 * MINUTE)
             self.operator.expire()
             self.operator.tidy()
             if self._quiet():
@@ -255,6 +282,7 @@ def run(seed: int, services: Services, *, mode: str | None = None, trace: bool =
     order.
     """
     history = History(START) if trace else None
+    services.start_anew()
     with services.installed(), _fixed_chance(seed):
         world = World(seed, services, mode_of(seed, mode), history)
         try:

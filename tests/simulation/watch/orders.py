@@ -10,6 +10,7 @@ from simulation.watch.promises import (
     CAUSES,
     EARLY,
     LATE,
+    LONGEST_PAUSE,
     REPLAY_HORIZON,
     Cause,
     Promise,
@@ -56,8 +57,23 @@ class Orders:
             self._broken(
                 Promise.INDEXED, order_id, f"the order is {how}, and has {shown} of the index's 2 attributes"
             )
+        if "sweepAt" in after:
+            self._is_swept_in_time(order_id, after)
         if ("expiresAt" in after) != ("closed" in after):
             self._broken(Promise.KEPT, order_id, "only a closed order may ever be deleted")
+
+    def _is_swept_in_time(self, order_id: str, order: Item) -> None:
+        """An order is looked at when it has to be cancelled, and at least every quarter of an hour."""
+        due, placed = number(order, "sweepAt"), self._memory.placed[order_id]
+        latest = self._memory.now() + LONGEST_PAUSE + EARLY
+        if int(order["rank"]["N"]) < CANCELLING:
+            latest = min(latest, max(placed + CANCEL_AFTER, self._memory.now() + EARLY) + 2)
+        if due > latest:
+            self._broken(
+                Promise.TIMELY,
+                order_id,
+                f"{text(order, 'status')}, swept next {due - placed:.0f} s after it was placed",
+            )
 
     def all_swept(self, began: float, lag: float) -> None:
         """Nothing went wrong with a sweep that began then: no order that was due may be as it was before.

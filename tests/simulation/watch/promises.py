@@ -66,6 +66,7 @@ class Promise(StrEnum):
     NOTED = "no carrier is asked before the shipment's row says so"
     WINDOW = "past its window a fact writes only a tombstone"
     HORIZON = "facts older than 60 days change nothing"
+    TIMELY = "no open order waits longer for its next sweep than it may"
     SWEPT = "every sweep sees to each order that is due"
     KEPT = "no row is deleted before its time"
     SEALED = "whom an order is for is stored under that order's seal alone"
@@ -100,12 +101,6 @@ class Promise(StrEnum):
 
 OF_THE_WORLD = frozenset({Promise.LISTED, Promise.UNFAILING, Promise.CALM, Promise.PROMPT})
 """Those that the watch cannot see by itself: the world reports them, or asks."""
-
-UNCLAIMED: Mapping[str, frozenset[str]] = {
-    # A message has one chance: where the parking fails, nobody brings it back.
-    "no-redelivery": frozenset({Promise.POISON}),
-}
-"""What a mode does not promise, for lack of the repair that it leaves out."""
 
 MOVES: Mapping[str, frozenset[tuple[str, str]]] = {
     "reservation": frozenset(
@@ -184,6 +179,7 @@ ALL_MOVES: frozenset[tuple[str, str, str]] = frozenset(
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 CANCEL_AFTER = 15 * MINUTE
+LONGEST_PAUSE = 15 * MINUTE
 RESERVATION_WINDOW = HOUR
 PAYMENT_WINDOW = 12 * HOUR
 SHIPPING_WINDOW = 7 * DAY
