@@ -129,10 +129,10 @@ class Estate:
         """What AWS would answer. The resource's policy is found by its ARN."""
         kind = Kind.ORDINARY
         if request.resource == self.key:
-            kind = Kind.KEY
+            kind = Kind.GUARDED
             request = _with_context_keys(request)
         elif ":role/" in request.resource:
-            kind = Kind.ROLE
+            kind = Kind.GUARDED
         return answer(request, self.policies.get(request.resource), ACCOUNT, kind)
 
     def decides(self, statement: Mapping[str, Json], request: Request) -> bool:

@@ -21,8 +21,7 @@ class Kind(Enum):
     """How a resource's own policy and the caller's go together."""
 
     ORDINARY = "either is enough inside the account, both are needed from another"
-    KEY = "nothing is allowed past the key's policy; where it names the account, the caller's decides as well"
-    ROLE = "who may take it on is the trust policy's to say"
+    GUARDED = "keys and roles: nothing gets past their own policy; it may hand on to the caller's"
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,12 @@ def answer(request: Request, policy: Document | None, owner: str, kind: Kind = K
     account = [s for s in resource if s["Effect"] == "Allow" and _names_account(s, caller)]
     if caller.is_service:
         return _found(names, "no policy of the resource names this service so")
-    if kind is Kind.ROLE:
-        return _found(names, "the trust policy does not name the caller")
-    if kind is Kind.KEY and not names and not account:
-        return Answer(False, "the key's policy names neither the caller nor its account for this")
     if names and caller.account == owner:
         return _found(names, "")
     if caller.account == owner and kind is Kind.ORDINARY:
         return Answer(allowed_here, "the caller's own policies")
     if not names and not account:
-        return Answer(False, "from another account, and the resource's policy does not name it")
+        return Answer(False, "the resource's policy names neither the caller nor its account for this")
     return Answer(allowed_here, "the caller's own policies, with the account named by the resource's")
 
 
@@ -138,7 +133,7 @@ def _names(statement: Mapping[str, Any], caller: Caller) -> bool:
 
 def _names_account(statement: Mapping[str, Any], caller: Caller) -> bool:
     """The account's root as principal speaks of everybody whom IAM in that account allows it."""
-    if caller.is_service or statement["Principal"] == "*":
+    if statement["Principal"] == "*":
         return False
     named = some(statement["Principal"].get("AWS", []))
     return any(name == caller.account or name.endswith(f"::{caller.account}:root") for name in named)

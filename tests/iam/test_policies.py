@@ -53,6 +53,28 @@ ABROAD = {"AWS": f"arn:aws:iam::{OTHER}:root"}
         pytest.param(
             role(account=OTHER), policy(Principal=ABROAD), Kind.ORDINARY, False, id="the other way round too"
         ),
+        pytest.param(
+            role(account=OTHER), policy(Principal="*"), Kind.ORDINARY, False, id="even where all are named"
+        ),
+        pytest.param(
+            role(policy(), account=OTHER),
+            policy(Principal=ROOT),
+            Kind.ORDINARY,
+            False,
+            id="mine is not theirs",
+        ),
+        pytest.param(role(), policy(Principal="*"), Kind.ORDINARY, True, id="all are, at home"),
+        pytest.param(role(), policy(Principal={"AWS": "*"}), Kind.ORDINARY, True, id="written either way"),
+        pytest.param(
+            role(policy()),
+            policy("Deny", Principal=ABROAD),
+            Kind.ORDINARY,
+            True,
+            id="a deny for others is none",
+        ),
+        pytest.param(
+            role(policy()), policy("Deny", Principal=ROOT), Kind.ORDINARY, False, id="for the account it is"
+        ),
         pytest.param(SERVICE, None, Kind.ORDINARY, False, id="a service has no policies of its own"),
         pytest.param(
             SERVICE,
@@ -65,12 +87,11 @@ ABROAD = {"AWS": f"arn:aws:iam::{OTHER}:root"}
             SERVICE, policy(Principal={"Service": "s3.amazonaws.com"}), Kind.ORDINARY, False, id="another is"
         ),
         pytest.param(SERVICE, policy(Principal=ROOT), Kind.ORDINARY, False, id="the account is no service"),
-        pytest.param(role(policy()), None, Kind.KEY, False, id="nothing gets past a key's policy"),
-        pytest.param(role(policy()), policy(Principal=ROOT), Kind.KEY, True, id="it hands on to IAM"),
-        pytest.param(role(), policy(Principal=ROOT), Kind.KEY, False, id="IAM may say no"),
-        pytest.param(role(), policy(Principal={"AWS": ROLE}), Kind.KEY, True, id="or it names the role"),
-        pytest.param(role(policy()), None, Kind.ROLE, False, id="a role's trust is its own to give"),
-        pytest.param(SERVICE, policy(Principal=ROOT), Kind.ROLE, False, id="and not the service's"),
+        pytest.param(role(policy()), None, Kind.GUARDED, False, id="nothing gets past a key's policy"),
+        pytest.param(role(policy()), policy(Principal=ROOT), Kind.GUARDED, True, id="it hands on to IAM"),
+        pytest.param(role(), policy(Principal=ROOT), Kind.GUARDED, False, id="IAM may say no"),
+        pytest.param(role(), policy(Principal={"AWS": ROLE}), Kind.GUARDED, True, id="or it names the role"),
+        pytest.param(SERVICE, policy(Principal=ROOT), Kind.GUARDED, False, id="a service is not the account"),
     ],
 )
 def test_who_is_allowed(caller: Caller, resource: Any, kind: Kind, allowed: bool) -> None:
@@ -86,6 +107,13 @@ def test_a_statement_counts_for_its_action_and_resource_only() -> None:
     assert not answer(
         Request(role(policy(Resource=QUEUE.upper())), "sqs:SendMessage", QUEUE), None, ME
     ).allowed
+
+
+def test_a_statement_counts_where_its_condition_is_met_only() -> None:
+    caller = role(policy(Condition={"StringEquals": {"aws:SourceAccount": ME}}))
+    for account, allowed in ((ME, True), (OTHER, False)):
+        request = Request(caller, "sqs:SendMessage", QUEUE, {"aws:SourceAccount": account})
+        assert answer(request, None, ME).allowed is allowed
 
 
 def test_policy_variables_are_filled_in() -> None:
@@ -154,5 +182,6 @@ def test_conditions(condition: dict[str, Any], context: dict[str, Any], holds: b
 def test_a_pattern_is_no_regular_expression() -> None:
     assert like("a.b", "a.b")
     assert not like("axb", "a.b")
+    assert not like("axbc", "a.b*")
     assert like("a/b:c", "a*c")
     assert not like("abc", "b")
