@@ -165,6 +165,9 @@ class Log:
     def append_keys(self, **keys: Any) -> None:
         """Which invocation a line is of is known here anyway."""
 
+    def append_keys(self, **keys: Any) -> None:
+        """Which invocation a line is of is known here anyway."""
+
     def info(self, message: str, extra: dict[str, Any] | None = None) -> None:
         task().world.logged("INFO", message, extra or {})
 

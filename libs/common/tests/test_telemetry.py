@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from ecom_common import telemetry
 from ecom_common.errors import Retry
-from ecom_common.telemetry import count, flush, log_failure
-from ecom_testkit.telemetry import Log, counted
+from ecom_common.telemetry import FIELDS, begin, count, dropped, flush, log_failure, logger
+from ecom_testkit import context
+from ecom_testkit.telemetry import Log, captured_log, counted
 
 SECRET = "12 High Street"  # pragma: allowlist secret  # where an invented customer lives
 
@@ -97,3 +99,54 @@ def test_more_than_a_hundred_counts_are_not_lost(capsys: pytest.CaptureFixture[s
     flush()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sum(sum(line["FailedRecords"]) for line in lines) == 250
+
+
+class TestListedFields:
+    def test_what_is_not_on_the_list_is_left_out_and_counted(self, log: Log) -> None:
+        logger.info("order placed", extra={"orderId": "order-1", "customer": SECRET, "owner": SECRET})
+        [line] = log.lines
+        assert (line["orderId"], line["message"]) == ("order-1", "order placed")
+        assert SECRET not in log.text
+        assert dropped == {"customer", "owner"}
+        assert counted()["LogFieldsDropped"] == 2
+        dropped.clear()
+
+    def test_the_text_of_an_error_has_no_other_way_in(self, log: Log) -> None:
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            logger.exception("failed")
+        assert SECRET not in log.text
+        assert {"exception", "exception_name"} <= dropped
+        dropped.clear()
+
+    def test_a_test_that_logs_something_else_fails(self) -> None:
+        with pytest.raises(AssertionError, match="customer"), captured_log():
+            logger.info("order placed", extra={"customer": SECRET})
+        assert not dropped
+
+    def test_a_failure_has_listed_fields_only(self, log: Log) -> None:
+        log_failure(raised(KeyError(SECRET)), "record failed", orderId="order-1")
+        log_failure(client_error("KmsDisabled"), "record failed")
+        for line in log.lines:
+            own = {"level", "location", "message", "timestamp", "service"}
+            assert line.keys() - own <= FIELDS
+
+
+class TestBegin:
+    @pytest.fixture(autouse=True)
+    def _end(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setattr(telemetry, "_cold", True)
+        yield
+        logger.remove_keys(["requestId", "apiRequestId", "functionVersion", "coldStart"])
+
+    def test_every_line_names_its_invocation(self, log: Log) -> None:
+        begin(context(), "api-request")
+        logger.info("one")
+        begin(context())
+        logger.info("two")
+        one, two = log.lines
+        assert (one["requestId"], one["functionVersion"], one["coldStart"]) == ("request", "1", True)
+        assert one["apiRequestId"] == "api-request"
+        assert two["coldStart"] is False
+        assert "apiRequestId" not in two, "that of another request"

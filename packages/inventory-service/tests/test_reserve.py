@@ -66,7 +66,7 @@ class TestGroups:
         [_, transaction] = client.calls
         assert len(transaction.arguments["TransactItems"]) == 25 + 2, "one update for each item"
         assert (shop.on_hand("mug"), shop.on_hand("lamp")) == (25, 0)
-        assert counted() == {"ReservationGroups": 1, "StockReserved": 25}
+        assert counted() == {"ReservationGroups": 1, "ReservationGroupSize": 25, "StockReserved": 25}
 
     def test_more_than_a_transaction_takes_is_cut(self, shop: Any) -> None:
         one, other = ({f"{name}-{n}": 1 for n in range(50)} for name in ("one", "other"))
@@ -205,6 +205,10 @@ class TestCatalogue:
             shop.placed("5", wine=1, currency="EUR"),
         ]
         assert shop.reserve(*orders) == [True, "unknown_item", "amount_mismatch", "currency_mismatch", True]
+        refused = {name for name in counted() if name.startswith("StockRejected")}
+        assert refused == {
+            f"StockRejected{why}" for why in ("UnknownItem", "AmountMismatch", "CurrencyMismatch")
+        }
         assert (shop.on_hand("mug"), shop.on_hand("wine")) == (4, 4)
         assert [shop.state(str(n)) for n in range(1, 6)] == [
             "RESERVED", "REJECTED", "REJECTED", "REJECTED", "RESERVED",

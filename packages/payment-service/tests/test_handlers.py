@@ -10,6 +10,7 @@ import pytest
 from ecom_common.errors import Poison, Retry
 from ecom_common.facts import new_fact
 from ecom_testkit import rows
+from ecom_testkit.telemetry import counted
 from payment_service.gateway import OutcomeUnknown
 from payment_service.store import Payments
 
@@ -362,3 +363,45 @@ def test_a_row_that_has_gone_is_tried_again(till: Till, dynamodb: DynamoDBClient
     till.gateway.pause = lambda _: None
     assert outcome(till.deliver(stock_confirmed())) == "charged"
     assert till.gateway.taken() == [AMOUNT]
+
+
+class TestCounting:
+    """Dashboards count money: what moves a row counts once, however often the gateway was asked."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_counted_yet(self) -> None:
+        counted()
+
+    def test_a_charge_that_is_delivered_again_counts_once(self, till: Till) -> None:
+        till.deliver(stock_confirmed())
+        till.deliver(stock_confirmed())
+        assert counted() == {"PaymentsCharged": 1}
+
+    def test_a_charge_whose_row_a_rival_has_moved_does_not_count(
+        self, till: Till, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two deliveries ask at once, and the gateway answers both: one payment."""
+        ask, asked = till.gateway.charge, []
+
+        def charge(wanted: Any) -> Any:
+            if not asked:
+                asked.append(wanted)
+                till.gateway.clock.at(seconds=3)
+                till.deliver(stock_confirmed())
+                till.gateway.clock.at(seconds=4)
+            return ask(wanted)
+
+        monkeypatch.setattr(till.gateway, "charge", charge)
+        till.deliver(stock_confirmed())
+        assert len(till.gateway.charges) == 1
+        assert counted() == {"PaymentsCharged": 1}
+
+    def test_every_end_has_its_number(self, till: Till) -> None:
+        till.deliver(stock_confirmed())
+        till.deliver(shipment_failed())
+        assert counted() == {"PaymentsCharged": 1, "PaymentsRefunded": 1}
+
+    def test_a_decline_has_its_number(self, till: Till) -> None:
+        till.gateway.declines = True
+        till.deliver(stock_confirmed())
+        assert counted() == {"PaymentsDeclined": 1}

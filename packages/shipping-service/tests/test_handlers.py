@@ -533,3 +533,36 @@ def test_a_row_that_has_gone_is_tried_again(depot: Depot, dynamodb: DynamoDBClie
     carrier.pause = lambda _: None
     assert getattr(depot, function)(paid()).detail_type == "ShipmentCreated"
     assert len(depot.holds()) == 1
+
+
+def test_a_parcel_counts_once_however_often_it_is_delivered(depot: Depot) -> None:
+    depot.ship(paid())
+    depot.ship(paid())
+    assert counted() == {"ShipmentsCreated": 1}
+
+
+def test_a_parcel_that_a_rival_has_booked_does_not_count_again(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two deliveries ask at once, and the carrier answers both: one parcel."""
+    book, asked = depot.primary.book, []
+
+    def twice(parcel: Parcel) -> Booking:
+        if not asked:
+            asked.append(parcel)
+            depot.clock.at(seconds=3)
+            depot.ship(paid())
+            depot.clock.at(seconds=4)
+        return book(parcel)
+
+    monkeypatch.setattr(depot.primary, "book", twice)
+    depot.ship(paid())
+    assert counted() == {"ShipmentsCreated": 1}
+
+
+def test_a_shipment_that_failed_counts_once(depot: Depot) -> None:
+    given(depot, "INTENT")
+    counted()
+    depot.ship(cancel_requested())
+    depot.ship(cancel_requested())
+    assert counted() == {"ShipmentsFailed": 1}

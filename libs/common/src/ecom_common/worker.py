@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.batch.base import BasePartialBatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from ecom_common import tracing
 from ecom_common.errors import AwsError, Poison, Retry
 from ecom_common.facts import SCHEMA_VERSION, Clock, Fact, received, utc_now
 from ecom_common.queues import Queues, receive_count
 from ecom_common.retention import CLOCK_SKEW, REPLAY_HORIZON
-from ecom_common.telemetry import count, flush, log_failure, logger
+from ecom_common.telemetry import begin, count, flush, log_failure, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -80,6 +81,7 @@ class Worker:
         def handle(records: Sequence[SQSRecord]) -> list[Exception | None]:
             return self._handle(records, context)
 
+        begin(context)
         try:
             with self._processor(records=event["Records"], handler=handle) as processor:
                 processor.process()
@@ -103,8 +105,11 @@ class Worker:
 
     def _open(self, record: SQSRecord) -> _Delivery:
         """Read the message. What needs no handler is settled here."""
+        attempt = receive_count(record)
+        if attempt > 1:
+            count("RetriedRecords")
         try:
-            fact = received(record.body, attempt=receive_count(record))
+            fact = received(record.body, attempt=attempt)
         except Poison as error:
             return _Delivery(record, result=error)
         if fact.detail_type not in self._one and fact.detail_type not in self._group:
@@ -113,6 +118,7 @@ class Worker:
             # A newer version is published beside the one we read, never instead of it.
             logger.info("other schema version ignored", extra=_name(fact))
             return _Delivery(record)
+        tracing.about(fact.order_id)
         age = fact.age(self._clock())
         if age < -CLOCK_SKEW:
             return _Delivery(record, result=Poison("data.placedAt is in the future"))

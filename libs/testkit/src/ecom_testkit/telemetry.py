@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ecom_common.telemetry import logger, metrics
+from ecom_common.telemetry import dropped, logger, metrics
 
 
 class Log:
@@ -28,7 +28,10 @@ class Log:
 
 @contextmanager
 def captured_log() -> Iterator[Log]:
-    """Everything logged inside, and nothing of it on standard output."""
+    """Everything logged inside, and nothing of it on standard output.
+
+    Raises AssertionError where a field was logged that is not on the list: in production it is left out.
+    """
     handler: Any = logger.registered_handler
     stream = io.StringIO()
     before = handler.setStream(stream)
@@ -36,6 +39,9 @@ def captured_log() -> Iterator[Log]:
         yield Log(stream)
     finally:
         handler.setStream(before)
+    unlisted = sorted(dropped)
+    dropped.clear()
+    assert unlisted == [], f"not on the list of what may be logged: {unlisted}"
 
 
 def counted() -> dict[str, int]:

@@ -42,6 +42,7 @@ class Inventory:
         settled: Settled = {}
         for group in model.groups(list(wishes.values())):
             count("ReservationGroups")
+            count("ReservationGroupSize", len(group))
             settled |= self._settle(group, catalogue)
         return [
             _answer(settled[fact.order_id]) if isinstance(order := orders[fact.event_id], Order) else order
@@ -85,7 +86,7 @@ class Inventory:
             return {reservation.order_id: error for reservation in group}
         if refusal is None:
             for reservation in group:
-                count(f"Stock{reservation.state.title()}")
+                count(_metric(reservation))
             return {reservation.order_id: reservation for reservation in group}
         if refusal.standing:
             rest = [reservation for reservation in group if reservation.order_id not in refusal.standing]
@@ -123,3 +124,9 @@ def _read(fact: Fact) -> Order | Poison:
 
 def _answer(settled: Reservation | Exception) -> Result:
     return settled if isinstance(settled, Exception) else [events.outcome_of(settled)]
+
+
+def _metric(reservation: Reservation) -> str:
+    """StockReserved, StockReleased, or StockRejected with the reason: StockRejectedOutOfStock."""
+    reason = reservation.reason.title().replace("_", "") if reservation.reason else ""
+    return f"Stock{reservation.state.title()}{reason}"

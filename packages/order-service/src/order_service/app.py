@@ -11,6 +11,7 @@ from ecom_common.clients import client
 from ecom_common.publisher import Publisher
 from ecom_common.sealing import Seal
 from ecom_common.settings import Settings
+from ecom_common.telemetry import begin
 from order_service import events, http
 from order_service.handlers import Api, Lifecycle
 from order_service.model import Limits
@@ -72,9 +73,11 @@ def worker() -> Worker:
 def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """OrderApi, OrderLifecycleQueue and the sweeper's schedule."""
     if "httpMethod" in event and "resource" in event:
+        begin(context, (event.get("requestContext") or {}).get("requestId"))
         return http.respond(event, routes, settings.stage)
     if "Records" in event:
         return worker().run(event, context)
     if event.get("sweep") is True:
+        begin(context)
         return sweeper.run(context.get_remaining_time_in_millis)
     raise ValueError("neither a request nor a batch of messages nor a sweep")

@@ -8,6 +8,7 @@ import hashlib
 import uuid
 from typing import Any
 
+from ecom_common import tracing
 from ecom_common.errors import AwsError, Retry
 from ecom_common.facts import Clock, Fact, iso, parse_iso, utc_now
 from ecom_common.publisher import Publisher
@@ -52,6 +53,7 @@ class Api:
         key = _idempotency_key(request)
         wish = _wish(request)
         order_id = str(uuid.uuid4()) if key is None else model.order_id(request.owner, key)
+        tracing.about(order_id)
         # Sealed first: what cannot be sealed must not be stored, in the clear or without its customer.
         sealed = self._sealed(order_id, wish.customer)
         order = model.place(wish, order_id, request.owner, self._clock(), self._limits, sealed)
@@ -69,6 +71,7 @@ class Api:
 
     def show(self, request: Request) -> Response:
         """``GET /orders/{orderId}``: the order as it is now."""
+        tracing.about(request.order_id)
         order = self._orders.find(request.order_id)
         if order is None or order.owner != request.owner:
             raise http.no_such_order()
@@ -88,6 +91,7 @@ class Api:
 
     def cancel(self, request: Request) -> Response:
         """``POST /orders/{orderId}/cancel``: turn the order back, unless it turned or ended already."""
+        tracing.about(request.order_id)
         now = self._clock()
         order, moved = self._orders.advance(
             request.order_id,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from ecom_common import tracing
 from ecom_common.errors import AwsError, Retry
 from ecom_common.facts import Clock, Fact, iso, utc_now
 from ecom_common.publisher import Publisher
@@ -119,6 +120,7 @@ class Sweeper:
         todo = model.sweep(order, now, self._limits)
         if todo is None:
             return []
+        tracing.about(order.order_id)
         tally["due"] += 1
         if todo is Sweep.RESEND:
             tally["resent"] += 1

@@ -9,6 +9,14 @@ from payment_service.gateway import Charge, Charged, Gateway
 from payment_service.model import UNSETTLED, Payment, State
 from payment_service.store import Payments
 
+METRICS = {
+    State.CHARGED: "PaymentsCharged",
+    State.DECLINED: "PaymentsDeclined",
+    State.VOIDED: "PaymentsVoided",
+    State.REFUNDED: "PaymentsRefunded",
+}
+"""Counted when the row moves, so that a payment that is asked for twice counts once."""
+
 
 class Cashier:
     """Charges orders whose stock is reserved, and gives back what must go back."""
@@ -60,7 +68,10 @@ class Cashier:
         Ends, since every step either moves the row forward or finds that a rival has.
         """
         while payment.state in UNSETTLED:
-            payment = self._payments.move(payment, self._next(payment, fact))
+            wanted = self._next(payment, fact)
+            payment = self._payments.move(payment, wanted)
+            if payment == wanted and wanted.state in METRICS:
+                count(METRICS[wanted.state])
         return [events.outcome_of(payment)]
 
     def _next(self, payment: Payment, fact: Fact) -> Payment:
@@ -76,7 +87,6 @@ class Cashier:
         stamp = {"decided_at": iso(now), "caused_by": fact.event_id}
         if payment.state is State.REFUNDING:
             refund_id = self._gateway.refund(charge, payment.charge_id or "")
-            count("PaymentsRefunded")
             return payment.to(State.REFUNDED, refund_id=refund_id, **stamp)
         if payment.state is State.VOIDING:
             charged = self._gateway.void(charge)
@@ -87,7 +97,5 @@ class Cashier:
             return payment.to(State.VOIDING, reason="expired", **stamp)
         answer = self._gateway.charge(charge)
         if isinstance(answer, Charged):
-            count("PaymentsCharged")
             return payment.to(State.CHARGED, charge_id=answer.charge_id, **stamp)
-        count("PaymentsDeclined")
         return payment.to(State.DECLINED, reason=answer.reason, **stamp)

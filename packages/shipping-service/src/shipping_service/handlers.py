@@ -11,6 +11,9 @@ from shipping_service.carrier import Carrier, CarrierUnavailableError, Parcel
 from shipping_service.model import RESCUES, UNSETTLED, Reason, Shipment, State
 from shipping_service.store import Shipments
 
+METRICS = {State.CREATED: "ShipmentsCreated", State.FAILED: "ShipmentsFailed"}
+"""Counted when the row moves, so that a parcel that is asked for twice counts once."""
+
 
 class Dispatch:
     """Books paid orders with a carrier, and stops what was cancelled.
@@ -84,7 +87,7 @@ class Dispatch:
 
     def _next(self, shipment: Shipment, fact: Fact) -> Shipment:
         if shipment.state is State.CANCELLING:
-            return self._shipments.move(shipment, self._stop(shipment, fact))
+            return self._move(shipment, self._stop(shipment, fact))
         if not model.may_ship(fact.age(self._clock())):
             return self._give_up(shipment, fact, Reason.EXPIRED)
         if self._rescue:
@@ -110,7 +113,6 @@ class Dispatch:
 
     def _book(self, shipment: Shipment, fact: Fact) -> Shipment:
         booking = self._carrier.book(_parcel(shipment, fact))
-        count("ShipmentsCreated")
         created = shipment.to(
             State.CREATED,
             decided_at=iso(self._clock()),
@@ -118,7 +120,19 @@ class Dispatch:
             booking=booking,
             processed_by=self._processed_by,
         )
-        return self._shipments.move(shipment, created)
+        return self._move(shipment, created)
+
+    def _move(self, before: Shipment, after: Shipment) -> Shipment:
+        """Settle the row, and count that if it was this delivery that did. Returns what stands."""
+        standing = self._shipments.move(before, after)
+        # Not all of it is compared: a rival may have noted a carrier meanwhile.
+        if (standing.state, standing.decided_at, standing.caused_by) == (
+            after.state,
+            after.decided_at,
+            after.caused_by,
+        ):
+            count(METRICS[after.state])
+        return standing
 
     def _give_up(self, shipment: Shipment, fact: Fact, reason: Reason) -> Shipment:
         cancelled = shipment.cancel(decided_at=iso(self._clock()), caused_by=fact.event_id, reason=reason)
@@ -137,7 +151,6 @@ class Dispatch:
                     booking=booking,
                     processed_by=self._processed_by,
                 )
-        count("ShipmentsFailed")
         return shipment.to(State.FAILED, decided_at=now, caused_by=fact.event_id)
 
     def _clear(self, shipment: Shipment, fact: Fact, outcome: Fact) -> None:
