@@ -2,7 +2,7 @@
 
 Lambda makes the trace; what it cannot know is the order. That is one small document to the X-Ray daemon that
 Lambda runs beside a traced function, over UDP: nothing waits for it and nothing fails by it. X-Ray's own SDK
-would do the same for 297 ms of each cold start (ADR 016).
+would do the same for 297 ms of each cold start (ADR 018).
 """
 
 from __future__ import annotations
