@@ -165,9 +165,6 @@ class Log:
     def append_keys(self, **keys: Any) -> None:
         """Which invocation a line is of is known here anyway."""
 
-    def append_keys(self, **keys: Any) -> None:
-        """Which invocation a line is of is known here anyway."""
-
     def info(self, message: str, extra: dict[str, Any] | None = None) -> None:
         task().world.logged("INFO", message, extra or {})
 

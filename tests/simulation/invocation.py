@@ -37,8 +37,6 @@ class Invocation(Task):
         self._safe = safe
         self.aws_request_id = f"request-{self.number}"
         self.function_version = "$LATEST"
-        self.aws_request_id = f"request-{self.number}"
-        self.function_version = "$LATEST"
 
     def get_remaining_time_in_millis(self) -> int:
         """As Lambda's context says it, from the real clock and not the sandbox's."""
