@@ -56,7 +56,7 @@ class _ListedFieldsOnly(LambdaPowertoolsFormatter):
         if unlisted:
             dropped.update(unlisted)
             count("LogFieldsDropped", len(unlisted))
-        return super().serialize({name: line[name] for name in line if name not in unlisted})  # type: ignore[typeddict-item]
+        return super().serialize({name: line[name] for name in line if name not in unlisted})
 
 
 metrics = Metrics()
