@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import itertools
-import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -21,6 +19,7 @@ from simulation.hunting import Run, hunt
 from simulation.mode import MODES
 from simulation.mutants import hunt_all
 from simulation.outcome import Outcome
+from simulation.pretended_copy import Broken, loaded_elsewhere, outcome, violation
 
 MUTANTS = read()
 BY_ID = {mutant.id: mutant for mutant in MUTANTS}
@@ -201,28 +200,6 @@ def test_a_file_that_is_not_copied_is_told(tree: Path, mutant: Mutant, tmp_path:
 # -------------------------------------------------------------------------------------------------- the hunt
 
 
-class Broken(NamedTuple):
-    """A violation, as far as a hunt knows one."""
-
-    promise: str
-    detail: str
-
-
-def outcome(seed: int, mode: str | None, *violations: Broken) -> Outcome:
-    return Outcome(
-        seed=seed,
-        mode=mode or "no-sweeper",
-        violations=violations,  # type: ignore[arg-type]
-        invocations=1,
-        calls=1,
-        orders=1,
-        faults={},
-        moves=frozenset(),
-        ended={},
-        state_hash="",
-    )
-
-
 def world(at_seven: Callable[[], object]) -> Callable[[Path], Run]:
     """Loads a world in which something happens at seed 7, provided that the guard is out."""
 
@@ -236,10 +213,6 @@ def world(at_seven: Callable[[], object]) -> Callable[[Path], Run]:
         return run
 
     return load
-
-
-def violation() -> Broken:
-    return Broken("one charge at most", "2 charges")
 
 
 def stumble() -> None:
@@ -325,20 +298,6 @@ def test_the_copy_is_gone_after_the_hunt(tree: Path, mutant: Mutant, tmp_path: P
 
 
 # -------------------------------------------------------------------------------------------- many processes
-
-
-def loaded_elsewhere(folder: Path) -> Run:
-    """What the processes load: what happens is in the copied source."""
-    (word,) = re.findall(r"WINDOW = (\w+)", (folder / "packages/a-service/src/a.py").read_text())
-
-    def run(seed: int, *, mode: str | None = None) -> Outcome:
-        if seed == 3 and word == "dies":
-            os._exit(9)
-        if seed == 4 and word == "violates":
-            return outcome(seed, mode, violation())
-        return outcome(seed, mode)
-
-    return run
 
 
 def test_mutants_are_hunted_side_by_side(tree: Path, mutant: Mutant) -> None:
