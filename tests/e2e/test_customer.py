@@ -12,6 +12,7 @@ from e2e.shop import Order, Shop
 from e2e.system import DEAD_LETTER_QUEUES
 from ecom_cli.erasure import erase
 from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, scan
+from ecom_common.telemetry import FIELDS
 
 OTHER = "arn:aws:iam::000000000000:user/somebody-else"
 
@@ -100,6 +101,19 @@ def test_a_customer_is_sealed_shown_to_the_owner_and_erased(shop: Shop) -> None:
     assert place(shop, order, said).status_code == 202
     assert "sealedCustomer" not in shop.rows(order).order, "a repeated request brought it back"
     shop.assert_in_order()
+
+
+def test_every_line_of_the_logs_holds_listed_fields_and_names_its_invocation(shop: Shop) -> None:
+    shop.given_item("mug", quantity=10)
+    order = shop.place(mug=1, force="ca01")
+    shop.wait_closed(order)
+    lines = [json.loads(text) for text in logs(shop).splitlines() if text.startswith('{"level"')]
+    mine = [line for line in lines if line.get("orderId") == order.order_id]
+    assert {line["message"] for line in mine} >= {"order placed", "record failed"}
+    by_powertools = {"level", "location", "message", "timestamp", "service", "xray_trace_id"}
+    assert {name for line in lines for name in line} <= FIELDS | by_powertools
+    for line in mine:
+        assert {"requestId", "functionVersion", "coldStart"} <= line.keys(), line
 
 
 def test_orders_are_erased_while_they_are_on_their_way(shop: Shop) -> None:
