@@ -200,8 +200,8 @@ def test_a_service_that_publishes_what_it_has_not_written_is_found(tmp_path: Pat
             id="publish-first",
             guards="no event without its fact",
             file="packages/payment-service/src/payment_service/handlers.py",
-            find="payment = self._payments.move(payment, self._next(payment, fact))",
-            replace="payment = self._next(payment, fact)",
+            find="payment = self._payments.move(payment, wanted)",
+            replace="payment = wanted",
         ),
         tmp_path,
     )
