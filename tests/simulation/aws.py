@@ -18,7 +18,7 @@ from simulation.bus import envelope, transformed
 from simulation.calls import refused
 from simulation.invariants import Promise
 from simulation.mapping import Mapping as SourceMapping
-from simulation.messages import Message
+from simulation.messages import Message, order_of
 from simulation.queues import Queue
 from simulation.sealed import opened, permitted, seal
 from simulation.tables import Change, Database
@@ -156,7 +156,9 @@ class Aws:
         if event_id in self._accepted and not self._world.mode.re_emits:
             return
         self._accepted.add(event_id)
-        self._world.note(detail["data"]["orderId"], self._world.actor, f"published {entry['DetailType']}")
+        self._world.note(
+            detail["data"]["orderId"], self._world.actor, told(entry["DetailType"], detail["data"])
+        )
         number = f"event-{self._world.next_number()}"
         self.archive.append((self._world.now, number, entry))
         self.deliver(entry, number, self._world.now)
@@ -233,6 +235,8 @@ class Aws:
     def send(self, queue: str, body: str, attributes: Mapping[str, Any] | None = None) -> str:
         """Put a message into a queue, whatever the key's state. Returns its id."""
         message_id = self.queues[queue].send(body, self._world.now, attributes)
+        if self._world.history is not None:
+            self._world.note(order_of(body), "SQS", f"a message in {queue}")
         self._world.watch.queued(queue, body, attributes or {}, self.is_dead_end(queue))
         self.wake(queue)
         return message_id
@@ -327,12 +331,11 @@ def _text(key: Mapping[str, Any]) -> str:
     return str(value["S"])
 
 
-def order_of(body: str) -> str:
-    """The order a message is about; empty where it does not say so."""
-    try:
-        return str(json.loads(body)["detail"]["data"]["orderId"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+def told(detail_type: str, data: Mapping[str, Any]) -> str:
+    """A fact in few words, for the trace."""
+    said = [str(data[name]) for name in ("outcome", "reason", "carrier") if data.get(name)]
+    confirmed = [name for name in ("stockConfirmed", "paymentConfirmed") if data.get(name)]
+    return f"published {detail_type} {' '.join(confirmed + said)}".rstrip()
 
 
 def described(change: Change) -> tuple[str, str]:

@@ -23,6 +23,11 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(running.engine.now + running.skew, UTC)
 
 
+def epoch() -> float:
+    """Stands in for `time.time`."""
+    return utc_now().timestamp()
+
+
 def sleep(seconds: float) -> None:
     """Pause in virtual time."""
     task().wait(seconds)

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+FOR_ALL = ("operator", "weather")
+"""Who does things that concern every order."""
+
 
 class Note(NamedTuple):
     """Something that happened. `order_id` is empty where it was about no order in particular."""
@@ -29,15 +32,18 @@ class History:
         self.notes.append(Note(at, order_id, who, what))
 
     def of(self, order_id: str) -> list[Note]:
-        """What happened to an order, in time order, with what happened to all meanwhile."""
-        own = [note.at for note in self.notes if note.order_id == order_id]
+        """What happened to an order, in time order, with what happened meanwhile to all, or to whoever had to
+        do with it."""
+        own = [note for note in self.notes if note.order_id == order_id]
         if not own:
             return []
-        first, last = min(own), max(own)
+        first, last = min(note.at for note in own), max(note.at for note in own)
+        concerned = {*FOR_ALL, *(note.who for note in own)}
         there = [
             note
             for note in self.notes
-            if note.order_id == order_id or (not note.order_id and first <= note.at <= last)
+            if note.order_id == order_id
+            or (not note.order_id and note.who in concerned and first <= note.at <= last)
         ]
         # Sorting is stable: what happened at the same moment stays in the order in which it was noted.
         return sorted(there, key=lambda note: note.at)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation import weather
 from simulation.invariants import Promise
-from simulation.messages import Message, record
+from simulation.messages import Message, order_of, record
 
 if TYPE_CHECKING:
     from simulation.aws import Aws
@@ -78,6 +78,11 @@ class Mapping:
         world = self._world
         self._running -= 1
         failed = set(receipts) if invocation.raised is not None else self._failed(invocation, receipts)
+        if world.history is not None:
+            for each in invocation.event["Records"]:
+                state = f"died: {invocation.raised}" if invocation.raised else "done"
+                end = state if invocation.raised or each["messageId"] not in failed else "failed, comes again"
+                world.note(order_of(each["body"]), str(invocation), f"message of {self.spec.queue}: {end}")
         if invocation.raised is not None and not invocation.crashed:
             world.broken(Promise.UNFAILING, "", f"{invocation}: {invocation.raised!r}")
         for message_id, receipt in receipts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -105,6 +106,14 @@ def record(message: Message, spec: QueueSpec) -> dict[str, Any]:
         "eventSourceARN": spec.arn,
         "awsRegion": REGION,
     }
+
+
+def order_of(body: str) -> str:
+    """The order a message is about; empty where it does not say so."""
+    try:
+        return str(json.loads(body)["detail"]["data"]["orderId"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:

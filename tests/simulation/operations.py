@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ecom_cli.demo.invariants import CHECKS, title
 from simulation import poison, weather
-from simulation.aws import ORDERS_TABLE, order_of
+from simulation.aws import ORDERS_TABLE
 from simulation.invariants import Promise
-from simulation.messages import Message
+from simulation.messages import Message, order_of
 
 if TYPE_CHECKING:
     from simulation.world import World

@@ -59,6 +59,16 @@ def request(
     }
 
 
+def _line(event: dict[str, Any]) -> str:
+    return f"{event['httpMethod']} {event['resource']}"
+
+
+def _order_in(event: dict[str, Any], answer: Answer) -> str:
+    """The order that a request is about, as far as its path or its answer says."""
+    named = (event["pathParameters"] or {}).get("orderId")
+    return str(named or json.loads(answer["body"]).get("orderId", ""))
+
+
 class Customers:
     """Everyone who orders in this run."""
 
@@ -245,6 +255,10 @@ class Customers:
                 then(None)
                 return
             late = world.now - began > ANSWER_WITHIN
+            order_id = "" if world.history is None else _order_in(event, invocation.result)
+            if order_id:
+                answer = "no answer in time" if late else str(invocation.result["statusCode"])
+                world.note(order_id, "customer", f"{_line(event)} → {answer}")
             if not late:
                 excused = invocation.struck or not world.key_enabled
                 world.watch.answered(event, invocation.result, struck=excused)

@@ -103,6 +103,8 @@ class Services:
     def _swap(self) -> None:
         """Import in an order in which every later `from … import` gets what was swapped."""
         importlib.import_module("ecom_common.facts").utc_now = clients.utc_now  # type: ignore[attr-defined]
+        tracing: Any = importlib.import_module("ecom_common.tracing")
+        tracing.time = SimpleNamespace(time=clients.epoch)
         telemetry: Any = importlib.import_module("ecom_common.telemetry")
         telemetry.logger, telemetry.metrics = clients.Log(), clients.Meter()
         importlib.import_module("ecom_common.clients").client = clients.client  # type: ignore[attr-defined]

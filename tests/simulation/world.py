@@ -194,6 +194,7 @@ class World:
             self.engine.run(min(end, self.now + 5 * MINUTE))
             self.operator.expire()
         self.weather.calm = True
+        self.note("", "weather", "it calms")
         self._come_to_rest()
         if self.weather.is_on(weather.LATE_REPLAY) and not self.watch.violations:
             self.weather.count(weather.LATE_REPLAY)
@@ -207,6 +208,7 @@ class World:
     def _storm_again(self) -> None:
         """Faults strike old facts as well, when a window is over or about to be."""
         self.weather.calm = False
+        self.note("", "weather", "it storms again")
         end = self.now + STORM_AGAIN
         while self.now < end and not self.watch.violations:
             self.engine.run(self.now + 5 * MINUTE)
@@ -289,6 +291,9 @@ def run(seed: int, services: Services, *, mode: str | None = None, trace: bool =
             world.live()
         except EndlessError as error:
             world.broken(Promise.CALM, "", str(error))
+        for each in world.watch.violations:
+            if history is not None:
+                history.note(each.at, each.order_id, "watch", f"✗ {each.promise}: {each.detail}")
     return Outcome(
         seed=seed,
         mode=world.mode.name,
