@@ -26,7 +26,8 @@ def test_outside_of_a_workspace_there_is_no_root(tmp_path: Path):
 def test_the_stacks_of_this_repository_begin_with_base_infra():
     names = [member.dist for member in workspace().stacks]
     assert names[0] == "base-infra"
-    assert set(names[1:]) == {"inventory-service", "order-service", "payment-service", "shipping-service"}
+    services = {"inventory-service", "order-service", "payment-service", "shipping-service"}
+    assert set(names[1:]) == services | {"stage-dashboard"}
     assert [m.dist for m in workspace().members if m.has_zip] == sorted(names[1:])
 
 
