@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from simulation.topology import TargetSpec
     from simulation.world import World
 
-HOUR, DAY = 3600.0, 86400.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 ORDERS_TABLE = "ecom-sim-orders"
 
 REPRICED = 0.01
@@ -186,12 +187,22 @@ class Aws:
         world = self._world
         delay = 0.01 + 0.2 * world.rng.random()
         if world.weather.strikes(weather.DELAY):
-            # EventBridge tries for a day. Some are minutes late, some come after one window or another.
-            shortest, longest = world.rng.choice(((10, HOUR / 4), (HOUR / 4, 13 * HOUR)))
-            delay += shortest * (longest / shortest) ** world.rng.random()
+            delay += self._how_late(event)
         elif world.weather.strikes(weather.REORDER, 3):
             delay += 20 * world.rng.random()
         world.later(delay, lambda: self._arrive(target, event, body))
+
+    def _how_late(self, event: Mapping[str, Any]) -> float:
+        """Some facts are minutes late, some come after one window or another (EventBridge tries for a day),
+        and some just when the sweeper loses patience with their order."""
+        world = self._world
+        kind = world.rng.random()
+        if kind < 0.3:
+            limit = datetime.fromisoformat(event["detail"]["data"]["placedAt"]).timestamp() + HOUR / 4
+            sweep = limit // MINUTE * MINUTE + MINUTE
+            return max(0.0, sweep + 1.5 * world.rng.random() - world.now)
+        shortest, longest = (10, HOUR / 4) if kind < 0.65 else (HOUR / 4, 13 * HOUR)
+        return float(shortest * (longest / shortest) ** world.rng.random())
 
     def _arrive(self, target: TargetSpec, event: Mapping[str, Any], body: str) -> None:
         world = self._world

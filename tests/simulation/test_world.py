@@ -420,7 +420,7 @@ def arrivals(lab: Lab, seconds: float) -> list[float]:
     [
         ("", [0.11]),
         (weather.DUPLICATE_EVENT, [0.11, 0.11]),
-        (weather.DELAY, [0.11 + 900 * (52**0.5)]),
+        (weather.DELAY, [0.11 + 10 * (90**0.5)]),
         (weather.REORDER, [10.11]),
         (weather.TARGET_FAILURE, []),
     ],
