@@ -217,8 +217,10 @@ class Operator:
             self._tidies_from = self._world.now + HOUR * late
 
     def expire(self) -> None:
-        """DynamoDB deletes what is past its time to live."""
+        """DynamoDB deletes what is past its time to live, SQS what is past its retention."""
         world = self._world
+        for queue in world.aws.queues.values():
+            queue.expire(world.now)
         for table in world.aws.database.tables.values():
             world.watch.wrote(table.expire(world.now))
 
