@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -59,21 +59,30 @@ class Operator:
             self._perhaps(0.1, self._deliver)
             self._perhaps(0.03, self.reprice)
             if storm.is_on(weather.REDRIVE):
-                self._perhaps(0.5, self._redrive_early)
+                self._in_the_storm(0.5, self._redrive_early)
             if storm.is_on(weather.REPLAY):
-                self._perhaps(0.3, self._replay)
+                self._in_the_storm(0.3, self._replay)
             if storm.is_on(weather.NEWER_VERSION):
-                self._perhaps(0.5, self._publish_newer)
+                self._in_the_storm(0.5, self._publish_newer)
             if storm.is_on(weather.FORGED) and self._world.mode.redelivers:
-                self._perhaps(0.5, self._forge)
+                self._in_the_storm(0.5, self._forge)
             if storm.is_on(weather.POISON) and self._world.mode.redelivers:
-                self._perhaps(0.5, self._plant)
+                self._in_the_storm(0.5, self._plant)
         if storm.is_on(weather.RESTORE):
             self._perhaps(0.7, self._back_up)
 
-    def _perhaps(self, chance: float, action: Any) -> None:
+    def _perhaps(self, chance: float, action: Callable[[], None]) -> None:
         if self._rng.random() < chance:
             self._world.later(60 * MINUTE * self._rng.random() ** 2, action)
+
+    def _in_the_storm(self, chance: float, action: Callable[[], None]) -> None:
+        """The same for what goes wrong: not done any more if it has calmed meanwhile."""
+
+        def act() -> None:
+            if not self._world.weather.calm:
+                action()
+
+        self._perhaps(chance, act)
 
     # --- while it storms
 
@@ -116,22 +125,18 @@ class Operator:
         )
 
     def _redrive_early(self) -> None:
-        if not self._world.weather.calm and self._redrive():
+        if self._redrive():
             self._world.weather.count(weather.REDRIVE)
 
     def _replay(self) -> None:
         """Replay a stretch of the archive: its end, or all of it."""
         world = self._world
-        if world.weather.calm:
-            return
         world.weather.count(weather.REPLAY)
         since = world.now - self._rng.choice((10 * MINUTE, 10_000 * MINUTE))
         world.aws.replay(since, f"replay-{world.next_number()}")
 
     def _plant(self) -> None:
         world = self._world
-        if world.weather.calm:
-            return
         for _ in range(self._rng.randint(1, 5)):
             world.weather.count(weather.POISON)
             queue = self._rng.choice(sorted(world.aws.mappings))
@@ -143,7 +148,7 @@ class Operator:
     def _publish_newer(self) -> None:
         """Somebody publishes the next version of a fact beside today's. Nobody here may act on it."""
         world = self._world
-        if world.weather.calm or not world.aws.archive:
+        if not world.aws.archive:
             return
         _, event_id, entry = self._rng.choice(world.aws.archive)
         detail = json.loads(entry["Detail"])
@@ -156,7 +161,7 @@ class Operator:
         """Poison under the id of a genuine fact comes together with it. The fact is handled all the same."""
         world = self._world
         placed = [each for each in world.aws.archive if each[2]["DetailType"] == "OrderPlaced"]
-        if world.weather.calm or not placed:
+        if not placed:
             return
         at, event_id, entry = self._rng.choice(placed)
         body, reason = poison.forged(json.loads(entry["Detail"]))
@@ -233,19 +238,23 @@ class Operator:
         """Move messages from where nobody reads to where they came from. Returns how many."""
         aws = self._world.aws
         moved = 0
-        for name, queue in aws.queues.items():
-            if not aws.is_dead_end(name):
+        for name, message in list(self._letters()):
+            if self._about_a_lost_order(message):
+                del aws.queues[name].messages[message.id]
                 continue
-            for message in list(queue.messages.values()):
-                if self._about_a_lost_order(message):
-                    del queue.messages[message.id]
-                    continue
-                source = self._source(name, message)
-                if source is not None:
-                    del queue.messages[message.id]
-                    aws.send(source, message.body)
-                    moved += 1
+            source = self._source(name, message)
+            if source is not None:
+                del aws.queues[name].messages[message.id]
+                aws.send(source, message.body)
+                moved += 1
         return moved
+
+    def _letters(self) -> Iterator[tuple[str, Message]]:
+        """The messages that nobody but people reads, with the queue each is in."""
+        for name, queue in self._world.aws.queues.items():
+            if self._world.aws.is_dead_end(name):
+                for message in queue.messages.values():
+                    yield name, message
 
     def _about_a_lost_order(self, message: Message) -> bool:
         """Whether a restore lost the order that a message is about: nobody can follow it any more."""
@@ -278,13 +287,7 @@ class Operator:
     @property
     def has_letters(self) -> bool:
         """Whether a dead-letter queue holds what has to be put back."""
-        aws = self._world.aws
-        return any(
-            "reason" not in message.attributes
-            for name, queue in aws.queues.items()
-            if aws.is_dead_end(name)
-            for message in queue.messages.values()
-        )
+        return any("reason" not in message.attributes for _, message in self._letters())
 
     def count(self) -> None:
         """At rest: let everything be checked."""
@@ -292,18 +295,12 @@ class Operator:
         aws = world.aws
         if world.fair:
             world.watch.prompt(aws.database.tables[ORDERS_TABLE].rows, world.longest_order)
-        parked: list[tuple[str, str, Mapping[str, Any]]] = [
-            (name, message.body, message.attributes)
-            for name, queue in aws.queues.items()
-            if aws.is_dead_end(name)
-            for message in queue.messages.values()
-        ]
         world.watch.at_rest(
             aws.database,
             world.gateway,
             world.carriers,
             world.now,
-            parked=parked,
+            parked=[(name, message.body, message.attributes) for name, message in self._letters()],
             metrics=world.metrics,
             work_left={name: len(aws.queues[name].messages) for name in aws.mappings},
         )
