@@ -88,7 +88,7 @@ def test_an_unknown_ref_is_named(git: Git) -> None:
 
 
 def test_gits_own_words_are_passed_on(git: Git) -> None:
-    with pytest.raises(EcomError, match="git checkout: .*nowhere"):
+    with pytest.raises(EcomError, match=r"git checkout: .*nowhere"):
         git.run("checkout", "nowhere")
 
 
