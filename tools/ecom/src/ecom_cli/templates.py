@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecom_cli.errors import EcomError
@@ -10,10 +10,11 @@ from ecom_cli.errors import EcomError
 
 @dataclass(frozen=True)
 class Template:
-    """A parsed template: parameters with their defaults (None where there is none), resources by id."""
+    """A parsed template: parameters with their defaults (None where there is none), resources, outputs."""
 
     parameters: dict[str, str | None]
     resources: dict[str, dict[str, Any]]
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def retained(self) -> set[str]:
@@ -47,7 +48,7 @@ def parse_template(text: str, name: str) -> Template:
         key: _text(value["Default"]) if "Default" in value else None
         for key, value in (document.get("Parameters") or {}).items()
     }
-    return Template(parameters, document["Resources"])
+    return Template(parameters, document["Resources"], document.get("Outputs") or {})
 
 
 def _short_form(loader: Any, suffix: str, node: Any) -> Any:
