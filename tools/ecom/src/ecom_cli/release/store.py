@@ -92,7 +92,7 @@ def read(folder: Path) -> Release:
 
 
 def parse(manifest: bytes, folder: Path) -> Release:
-    """The release that a manifest describes. Raises EcomError where it contradicts itself or has odd names."""
+    """The release that a manifest describes. Raises EcomError where it contradicts itself or is odd."""
     try:
         document: dict[str, Any] = json.loads(manifest)
         files = {name: Artifact(**artifact) for name, artifact in document.pop("files").items()}
