@@ -147,6 +147,28 @@ class TestPlace:
             assert shop.post(bad, isBase64Encoded=True).status == 400
         assert shop.post("\ud800").status == 400
 
+    @pytest.mark.parametrize(
+        "kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "", "json"]
+    )
+    def test_what_is_said_to_be_no_json_gets_415(self, shop: Any, kind: str) -> None:
+        """Most often a client that did not say what it sends, and so said that it is a form."""
+        answer = shop.post(headers={"content-type": kind})
+        problem(answer, 415, "unsupported-media-type")
+        assert answer.headers["Accept"] == "application/json"
+        assert rows(shop.dynamodb) == []
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"CONTENT-TYPE": "Application/JSON; charset=utf-8"},
+            {"Content-Type": "application/json ;"},
+            {},
+            None,
+        ],
+    )
+    def test_json_may_be_said_in_many_ways_and_be_left_unsaid(self, shop: Any, headers: Any) -> None:
+        assert shop.post(headers=headers).status == 202
+
     def test_the_answer_is_202_even_if_nothing_can_be_published(self, new_shop: Any) -> None:
         shop = new_shop(publisher=FakePublisher(refuse=["OrderPlaced"]))
         assert shop.order(shop.place()).status == "PLACED"
@@ -206,10 +228,13 @@ class TestIdempotencyKey:
     def test_the_header_may_be_written_in_any_case(self, shop: Any, name: str) -> None:
         assert shop.post(headers={name: "k1"}).json["orderId"] == model.order_id("anna", "k1")
 
-    @pytest.mark.parametrize("key", ["", "k" * 256, "k" * 300, "clé", "a\tb", "a\n", "\x7f"])
+    @pytest.mark.parametrize("key", ["", " ", " k", "k ", "k" * 256, "k" * 300, "clé", "a\tb", "a\n", "\x7f"])
     def test_keys_that_are_none_get_400(self, shop: Any, key: str) -> None:
         problem(shop.post(key=key), 400, "invalid-request")
         assert rows(shop.dynamodb) == []
+
+    def test_a_key_may_have_blanks_inside(self, shop: Any) -> None:
+        assert shop.post(key="my basket of Monday").status == 202
 
     def test_the_longest_key(self, shop: Any) -> None:
         assert shop.post(key="~" * 255).status == 202
@@ -300,6 +325,15 @@ class TestPage:
     def test_limits_that_are_none(self, shop: Any) -> None:
         for limit in ("0", "101", "-1", "1.5", "x", "", "²", "1e1", "0x1", "9" * 5000):
             problem(shop.page(limit=limit), 400, "invalid-request")
+
+    @pytest.mark.parametrize("name", ["nxt", "Limit", "cursor", "status", ""])
+    def test_parameters_that_nobody_knows_get_400(self, shop: Any, name: str) -> None:
+        """A misspelt `next`, dropped in silence, would give the first page for ever."""
+        said = problem(shop.page(limit="1", **{name: "1"}), 400, "invalid-request")
+        assert "limit and next" in said["detail"]
+
+    def test_a_request_signed_in_its_address_is_read_all_the_same(self, shop: Any) -> None:
+        assert shop.page(**{"X-Amz-Signature": "0a1b", "x-amz-date": "20260131T120000Z"}).status == 200
 
     def test_a_tampered_token_gets_400(self, shop: Any) -> None:
         self.place(shop, 2)

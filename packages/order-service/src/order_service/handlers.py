@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from ecom_common import tracing
@@ -21,6 +22,7 @@ from order_service.store import Orders, Position, order_of
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+PAGE_PARAMETERS = ("limit", "next")
 
 
 class Api:
@@ -79,6 +81,7 @@ class Api:
 
     def page(self, request: Request) -> Response:
         """``GET /orders``: the caller's orders, newest first. ``next`` is there only if there are more."""
+        _refuse_unknown(request.query)
         limit = _limit(request)
         after = _position(request)
         positions = self._orders.positions(request.owner, limit + 1, after)
@@ -202,8 +205,18 @@ def _wish(request: Request) -> model.Wish:
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not intake.IDEMPOTENCY_KEY.fullmatch(key):
-        raise Problem(Kind.INVALID_REQUEST, "Idempotency-Key must be 1 to 255 printable ASCII characters.")
+        detail = "Idempotency-Key must be 1 to 255 printable ASCII characters without blanks at its ends."
+        raise Problem(Kind.INVALID_REQUEST, detail)
     return key
+
+
+def _refuse_unknown(query: Mapping[str, str]) -> None:
+    # A misspelt `next`, dropped in silence, would give a client the first page again and again.
+    for name in query:
+        # A request may carry its signature in its address (AWS, Signature Version 4, "Query string").
+        if name not in PAGE_PARAMETERS and not name.lower().startswith("x-amz-"):
+            known = " and ".join(PAGE_PARAMETERS)
+            raise Problem(Kind.INVALID_REQUEST, f"This list takes {known}, and no other parameters.")
 
 
 def _limit(request: Request) -> int:

@@ -21,6 +21,8 @@ LOCAL_OWNER = "local"
 
 RETRY_AFTER_SECONDS = 2
 
+JSON = "application/json"
+
 ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Response = dict[str, Any]
@@ -36,6 +38,7 @@ class Kind(Enum):
     METHOD_NOT_ALLOWED = (405, "This cannot be done here")
     ORDER_CLOSED = (409, "The order is closed")
     BODY_TOO_LARGE = (413, "The request is too large")
+    UNSUPPORTED_MEDIA_TYPE = (415, "The request is not JSON")
     KEY_REUSED = (422, "The Idempotency-Key belongs to another order")
     INTERNAL = (500, "Something went wrong on our side")
     BUSY = (503, "Too busy at the moment")
@@ -101,7 +104,14 @@ class Request:
         )
 
     def body(self, limit: int) -> bytes:
-        """The body's bytes. Raises Problem where there are more than `limit`, or they cannot be read."""
+        """The body's bytes. Raises Problem where there are more than `limit`, they cannot be read, or are
+        said to be no JSON."""
+        kind = self.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if kind != JSON:
+            # A form, most often: curl sends one unless it is told otherwise.
+            raise Problem(
+                Kind.UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be {JSON}.", headers={"Accept": JSON}
+            )
         try:
             body = base64.b64decode(self.raw_body, validate=True) if self.base64 else self.raw_body.encode()
         except (binascii.Error, ValueError) as error:
@@ -133,7 +143,7 @@ def respond(event: Mapping[str, Any], routes: Routes, stage: str) -> Response:
 
 
 def ok(body: Any) -> Response:
-    return _response(200, "application/json", body, {})
+    return _response(200, JSON, body, {})
 
 
 def busy(detail: str) -> Problem:
@@ -143,7 +153,7 @@ def busy(detail: str) -> Problem:
 
 def accepted(body: Any, location: str | None = None) -> Response:
     """202: it is stored and will be done."""
-    return _response(202, "application/json", body, {"Location": location} if location else {})
+    return _response(202, JSON, body, {"Location": location} if location else {})
 
 
 def location(request: Request, order_id: str) -> str:

@@ -20,7 +20,8 @@ MAX_CUSTOMER = 2048
 """Bytes of the customer's fields together, as UTF-8."""
 
 ITEM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+IDEMPOTENCY_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+"""Blanks at its ends are no part of a header's value (RFC 9110, 5.5): some hop would take them off."""
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 """Only a mail that arrives proves an address: this finds what is in the wrong field."""
