@@ -111,7 +111,8 @@ def test_the_sweeper_comes_back_before_a_payment_is_too_old() -> None:
 
 def test_what_is_kept_for_people_is_redriven_within_the_horizon() -> None:
     """A message that waited in a queue and then in a dead-letter queue still counts when it is redriven."""
-    templates = sorted(str(path.relative_to(PACKAGES)) for path in PACKAGES.glob("*/*.yaml"))
+    files = [path for path in PACKAGES.glob("*/*.yaml") if path.name != "openapi.yaml"]
+    templates = sorted(str(path.relative_to(PACKAGES)) for path in files)
     kept = [
         timedelta(seconds=resource["Properties"]["MessageRetentionPeriod"])
         for template in templates

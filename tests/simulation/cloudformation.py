@@ -209,6 +209,11 @@ _NAMES = {
 }
 
 
+def templates(root: Path) -> list[Path]:
+    """The files of all templates under `root`/packages; an API's description is YAML as well, and none."""
+    return sorted(path for path in root.glob("packages/*/*.yaml") if path.name != "openapi.yaml")
+
+
 def stacks(root: Path) -> list[Stack]:
     """Every template under `root`/packages, by name. Raises UnresolvedError where there is none."""
 
@@ -219,7 +224,7 @@ def stacks(root: Path) -> list[Stack]:
         raise UnresolvedError(f"no stack exports {name}")
 
     found: list[Stack] = []
-    for path in sorted(root.glob("packages/*/*.yaml")):
+    for path in templates(root):
         found.append(Stack(path.parent.name, _document(path), imported))  # noqa: PERF401 - imported() reads it
     if not found:
         raise UnresolvedError(f"no templates under {root}")

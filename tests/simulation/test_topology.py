@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from ecom_cli.templates import parse_template
+from simulation.cloudformation import templates
 from simulation.tables import IndexSpec
 from simulation.topology import Topology, UnresolvedError, read
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = {path.parent.name: path for path in sorted(ROOT.glob("packages/*/*.yaml"))}
+TEMPLATES = {path.parent.name: path for path in templates(ROOT)}
 RESOURCES = {
     name: parse_template(path.read_text(encoding="utf-8"), name).resources for name, path in TEMPLATES.items()
 }
