@@ -452,6 +452,39 @@ class TestOwner:
         assert self.as_("prod", authorizer=claims, identity={"userArn": arn}) == "s-1"
         assert self.as_("local", authorizer=claims) == "s-1"
 
+    @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+    def test_a_role_is_one_owner_whatever_its_client_calls_the_session(self, partition: str) -> None:
+        """Or the same Idempotency-Key from a restarted backend would order again."""
+        role = f"arn:{partition}:sts::123456789012:assumed-role/shop-backend"
+        owners = {
+            self.as_("prod", identity={"userArn": f"{role}/{session}"})
+            for session in ("botocore-session-1763800000", "i-0123456789abcdef0", "a/b")
+        }
+        assert owners == {role}
+        assert self.as_("prod", identity={"userArn": f"{role}-2/i-0123456789abcdef0"}) != role
+
+    def test_people_who_share_a_role_of_identity_center_are_several_owners(self) -> None:
+        role = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Buyers_0123456789abcdef"
+        people = [f"{role}/anna@example.com", f"{role}/bob@example.com"]
+        assert [self.as_("prod", identity={"userArn": arn}) for arn in people] == people
+
+    def test_people_who_share_the_role_of_an_identity_pool_are_several_owners(self) -> None:
+        session = "arn:aws:sts::123456789012:assumed-role/pool-users/CognitoIdentityCredentials"
+        people = ["eu-central-1:11111111-aaaa", "eu-central-1:22222222-bbbb"]
+        identities = [{"userArn": session, "cognitoIdentityId": identity} for identity in people]
+        assert [self.as_("prod", identity=identity) for identity in identities] == people
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:iam::123456789012:root",
+            "arn:aws:iam::123456789012:user/assumed-role/shop/anna",
+            "arn:aws:sts::123456789012:federated-user/anna",
+        ],
+    )
+    def test_other_principals_are_their_arn(self, arn: str) -> None:
+        assert self.as_("prod", identity={"userArn": arn}) == arn
+
     @pytest.mark.parametrize("stage", ["prod", "test", "local2", "LOCAL"])
     def test_nobody_is_nobody_except_on_a_laptop(self, stage: str) -> None:
         assert self.as_("local", identity={"userArn": None}) == "local"
