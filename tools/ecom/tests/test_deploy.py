@@ -7,9 +7,10 @@ import uuid
 import pytest
 
 from ecom_cli.aws import Stage
-from ecom_cli.deploy import Deployed, deploy, presets
+from ecom_cli.deploy import Deployed, deploy
 from ecom_cli.destroy import _empty, destroy
 from ecom_cli.errors import EcomError
+from ecom_cli.parameters import presets
 from ecom_cli.progress import Reporter
 from ecom_cli.stacks import Change, ChangeSet, Stack
 from ecom_cli.workspace import Workspace, load
@@ -105,7 +106,15 @@ def test_stacks_carry_tags_that_say_what_they_are(stage, repo):
     tags = {
         tag["Key"]: tag["Value"] for tag in Stack(stage, stage.stack_name("base-infra")).describe()["Tags"]
     }
-    assert tags == {"Project": "ecom", "Stage": stage.name, "Service": "base-infra", "Version": "0.1.0"}
+    contract = tags.pop("Contract")
+    assert len(contract) == 64
+    assert tags == {
+        "Project": "ecom",
+        "Stage": stage.name,
+        "Service": "base-infra",
+        "Version": "0.1.0",
+        "Release": "none",
+    }
 
 
 def test_only_the_stack_that_changed_is_updated_and_the_change_is_told(stage, repo):
@@ -239,10 +248,9 @@ def test_a_function_runs_the_zip_that_was_built_and_a_new_one_after_a_change(sta
     done = run(stage, repo)
     assert done["toy-service"].changes[0].startswith("changes ToyLambda")
     assert invoke(stage) == '"changed"'
-    keys = stage.client("s3").list_objects_v2(Bucket=stage.physical_id("base-infra", "ArtifactBucket"))[
-        "Contents"
-    ]
-    assert len(keys) == 2
+    objects = stage.client("s3").list_objects_v2(Bucket=stage.physical_id("base-infra", "ArtifactBucket"))
+    zips = [entry["Key"] for entry in objects["Contents"] if entry["Key"].endswith(".zip")]
+    assert len(zips) == 2
 
 
 def test_a_zip_that_is_there_is_not_uploaded_again(stage, zip_repo, monkeypatch):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ecom_cli.errors import EcomError, explained
-from ecom_cli.options import JsonOption, RegionOption, StageOption
+from ecom_cli.options import EndpointOption, JsonOption, RegionOption, StageOption
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,10 +24,6 @@ app = typer.Typer(
 _ALL_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Default: all of them.")]
-EndpointOption = Annotated[
-    str | None,
-    typer.Option("--endpoint-url", help="An emulator's URL. Default: AWS_ENDPOINT_URL, else the local one."),
-]
 
 
 def _hand_on(ctx: typer.Context, module: str, attribute: str) -> None:
@@ -109,39 +105,10 @@ def stock(ctx: typer.Context) -> None:
     _hand_on(ctx, "ecom_cli.stock", "app")
 
 
-@app.command()
-def deploy(
-    services: Services = None,
-    stage: StageOption = None,
-    region: RegionOption = None,
-    endpoint_url: EndpointOption = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A stack parameter. Repeatable."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Build what changed and deploy the stacks: base-infra first, then the services side by side.
-
-    Parameters that were set before are kept. A stack that is up to date is left alone.
-    """
-    from ecom_cli import deploy as deployer
-    from ecom_cli.aws import resolve_stage
-    from ecom_cli.progress import Reporter
-
-    parameters = dict(_parameter(text) for text in param or ())
-    where = resolve_stage(stage, region, endpoint_url)
-    report = Reporter()
-    report.say(f"Deploying to {where.where}{_account(where)}")
-    done = deployer.deploy(where, services or (), parameters, report)
-    if as_json:
-        _print_json({**_place(where), "stacks": [stack.as_json() for stack in done]})
-        return
-    changed = [stack for stack in done if stack.status != "unchanged"]
-    count = f"Stacks changed: {len(changed)} of {len(done)}."
-    typer.echo(count if changed else "Nothing has changed: all is up to date.")
-    if any(stack.service == "order-service" for stack in done):
-        typer.echo(f"Orders go to {where.api_url}")
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def deploy(ctx: typer.Context) -> None:
+    """Show what would change, then deploy: the working tree, or releases to the byte."""
+    _hand_on(ctx, "ecom_cli.deploy_command", "command")
 
 
 @app.command()
@@ -177,11 +144,11 @@ def destroy(
 def build(services: Services = None, as_json: JsonOption = False) -> None:
     """Build the functions' zips. The same sources and pins give the same bytes."""
     from ecom_cli import build as builder
-    from ecom_cli import deploy as deployer
+    from ecom_cli.artifacts import selected
     from ecom_cli.workspace import workspace
 
     repo = workspace()
-    built = builder.build_all(deployer.selected(repo, services or ()), repo)
+    built = builder.build_all(selected(repo, services or ()), repo)
     if as_json:
         _print_json([zip_.as_json() for zip_ in built])
         return
@@ -278,13 +245,6 @@ def main() -> None:
         if error.hint:
             console.print(f"  {error.hint}", markup=False, soft_wrap=True)
         sys.exit(1)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise EcomError(f"--param {text!r} is not NAME=VALUE.", "As in: --param DeclineRatePercent=0")
-    return name, value
 
 
 def _account(stage: Any) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ecom_cli.artifacts import selected
 from ecom_cli.aws import Stage
-from ecom_cli.deploy import selected
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
 from ecom_cli.schedule import in_order

@@ -39,6 +39,7 @@ class Change:
     replacement: str = ""
     scope: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
+    physical_id: str = ""
 
     @property
     def only_tags(self) -> bool:
@@ -298,4 +299,5 @@ def _change(raw: dict[str, Any]) -> Change:
         raw.get("Replacement", ""),
         tuple(raw.get("Scope", ())),
         tuple(sorted(properties)),
+        raw.get("PhysicalResourceId", ""),
     )
