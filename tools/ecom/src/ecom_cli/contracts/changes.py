@@ -2,17 +2,115 @@
 
 from __future__ import annotations
 
-from ecom_cli.contracts.model import Break, Kind, Schema
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-_WORDS = ("title", "description", "examples", "$id", "$schema", "$comment")
+from ecom_cli.contracts.cover import Gap, How, gaps
+from ecom_cli.contracts.model import Break, Contract, Kind, Pattern, Reading, Schema
+from ecom_cli.contracts.schemas import WORDS, cases_of, fields_of, matched_by, opened
+from ecom_cli.contracts.shapes import NotUnderstood, meet
 
 
 def breaks(old: Schema, new: Schema, kind: Kind) -> list[Break]:
-    """How a producer's new schema breaks readers of the old one; empty where it breaks nobody."""
+    """How a producer's new schema breaks readers of the old one, whoever they are; empty where it cannot.
+
+    A reader can read every value that the old schema allows, and values of an `enum` that it does not know
+    (whoever here does not is found by `gaps_of`). What is not shown to be compatible is a break.
+    """
     if _meaning(old) == _meaning(new):
         return []
-    return [Break(str(kind), "", "the schema has changed, in a way that is not shown to be compatible")]
+    try:
+        return [_break(kind, gap) for gap in gaps(cases_of(new), cases_of(opened(old)))]
+    except NotUnderstood as error:
+        return [Break(str(kind), "", f"the change cannot be judged: at {error} in the schema")]
 
 
-def _meaning(schema: Schema) -> dict[str, object]:
-    return {key: value for key, value in schema.items() if key not in _WORDS}
+def breaks_with_readers(
+    old: Schema, new: Schema, kind: Kind, everybody: Mapping[str, Contract]
+) -> list[Break]:
+    """The breaks for readers anywhere and for the ones in `everybody`, each with who is known to be hit."""
+    found = {each.pointer: each for each in breaks(old, new, kind)}
+    hit: dict[str, set[str]] = {pointer: set() for pointer in found}
+    for dist, contract in everybody.items():
+        if kind not in contract.reads:
+            continue
+        reading = contract.reads[kind]
+        for gap in _new_gaps(old, new, reading):
+            found.setdefault(gap.pointer, _break(kind, gap))
+            hit.setdefault(gap.pointer, set()).add(dist)
+        for pointer in found:
+            if pointer in listened_to(reading):
+                hit[pointer].add(dist)
+    return [
+        Break(each.subject, pointer, each.what, tuple(sorted(hit[pointer])))
+        for pointer, each in sorted(found.items())
+    ]
+
+
+def gaps_of(schema: Schema, reading: Reading) -> list[Gap]:
+    """What a reader may get that it cannot read, and fields that its rules wait for in vain.
+
+    Only facts that its rules carry to it count. Raises NotUnderstood.
+    """
+    published, readable = cases_of(schema), cases_of(reading.schema)
+    described = fields_of(schema)
+    found: dict[Gap, None] = {}
+    for pattern in reading.patterns:
+        for pointer in _leaves(pattern):
+            if pointer not in described:
+                found[Gap(pointer, How.UNDESCRIBED, "absent, or anything")] = None
+        carried = meet(published, matched_by(pattern)) if pattern else published
+        if not carried:
+            found[Gap("", How.UNHEARD, "nothing that a rule of its reader waits for")] = None
+        for gap in gaps(carried, readable):
+            found[gap] = None
+    return list(found)
+
+
+def listened_to(reading: Reading) -> set[str]:
+    """The fields, as JSON pointers, by which a reader's rules choose its facts."""
+    return {pointer for pattern in reading.patterns for pointer in _leaves(pattern)}
+
+
+def _new_gaps(old: Schema, new: Schema, reading: Reading) -> list[Gap]:
+    try:
+        before = gaps_of(old, reading)
+    except NotUnderstood:
+        before = []
+    try:
+        return [gap for gap in gaps_of(new, reading) if gap not in before]
+    except NotUnderstood as error:
+        return [Gap("", How.OTHER, f"what cannot be judged: at {error} in the schema")]
+
+
+def _leaves(pattern: Pattern, at: str = "") -> Iterator[str]:
+    for name, inner in pattern.items():
+        here = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, here)
+        else:
+            yield here
+
+
+def _break(kind: Kind, gap: Gap) -> Break:
+    what = {
+        How.UNDESCRIBED: "is not described any more, so it may be absent or anything",
+        How.ABSENT: "may be absent now",
+        How.PRESENT: "may be there now",
+        How.UNHEARD: "is never what a rule of its reader waits for",
+        How.OTHER: f"may be {gap.may_be} now",
+    }
+    return Break(str(kind), gap.pointer, what[gap.how])
+
+
+def _meaning(schema: Any) -> Any:
+    """A schema without the words that allow and forbid nothing."""
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        key: {name: _meaning(each) for name, each in value.items()}
+        if key == "properties"
+        else _meaning(value)
+        for key, value in schema.items()
+        if key not in WORDS
+    }

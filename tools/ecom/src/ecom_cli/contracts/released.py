@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ecom_cli.contracts.changes import breaks
+from ecom_cli.contracts.changes import breaks_with_readers
 from ecom_cli.contracts.model import Break
 from ecom_cli.contracts.reading import contract_at, contract_of, contracts_of
 from ecom_cli.errors import EcomError
@@ -32,7 +32,7 @@ def check(repo: Workspace, member: Member, tag: str | None) -> list[Break]:
     for kind, schema in old.publishes.items():
         readers = tuple(sorted(dist for dist, contract in everybody.items() if kind in contract.reads))
         if kind in new.publishes:
-            found += breaks(schema, new.publishes[kind], kind)
+            found += breaks_with_readers(schema, new.publishes[kind], kind, everybody)
         elif readers:
             found.append(Break(str(kind), "", "is published no more", readers))
     for name in sorted(set(old.exports) - set(new.exports)):
