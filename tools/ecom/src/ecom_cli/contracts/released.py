@@ -9,13 +9,28 @@ from ecom_cli.contracts.model import Break
 from ecom_cli.contracts.reading import contract_at, contract_of, contracts_of
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
+from ecom_cli.release.versions import last_released, tag_of
 from ecom_cli.workspace import Member, Workspace
+
+WAY_OUT = (
+    "Leave what was released as it is. What must be different comes as a new version beside it: "
+    "events/<DetailType>.v2.json; the old one goes when nobody reads it any more."
+)
 
 
 def last_tag(repo: Workspace, member: Member) -> str | None:
-    """The tag of a package's highest release; None before its first."""
-    tags = Git(repo.root).tags(f"{member.dist}/v*")
-    return tags[0] if tags else None
+    """The tag of the last release that this commit contains; None before the first.
+
+    Raises EcomError where that cannot be known: a shallow clone has no tags, and would pass everything.
+    """
+    git = Git(repo.root)
+    version = last_released(git, member.dist)
+    if version is None and git.run("rev-parse", "--is-shallow-repository").strip() == "true":
+        raise EcomError(
+            "This clone is shallow, so it cannot be known what was released.",
+            "Fetch the rest: `git fetch --unshallow --tags`; in a workflow, fetch-depth: 0.",
+        )
+    return tag_of(member.dist, version) if version else None
 
 
 def check(repo: Workspace, member: Member, tag: str | None) -> list[Break]:
@@ -46,5 +61,5 @@ def refusal(member: Member, tag: str, found: Iterable[Break]) -> EcomError:
     lines = "\n".join(f"  {each}" for each in found)
     return EcomError(
         f"{member.dist} breaks who reads what it published as {tag}:\n{lines}",
-        "Leave the released schema as it is, and publish a new version beside it: <DetailType>.v2.json.",
+        WAY_OUT,
     )
