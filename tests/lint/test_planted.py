@@ -189,3 +189,97 @@ def test_detect_secrets(copied: Copied) -> None:
     assert "revoke" in verdict.findings[0].advice
     assert key not in str(verdict)
     assert [waiver.line for waiver in verdict.waived] == [2]
+
+
+WORKFLOW = ".github/workflows/planted.yml"
+SOUND = """\
+name: planted
+on: pull_request
+permissions: {}
+concurrency: {group: planted, cancel-in-progress: true}
+jobs:
+  one:
+    name: one
+    runs-on: ubuntu-24.04
+    timeout-minutes: 5
+    permissions:
+      contents: read
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
+        with: {persist-credentials: false}
+      - run: ./ecom lint "$TITLE"
+        env:
+          TITLE: ${{ github.event.pull_request.title }}
+"""
+
+
+def planted_workflow(copied: Copied, *changes: tuple[str, str]) -> Copy:
+    text = SOUND
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    copy = copied()
+    copy.write(text, WORKFLOW)
+    return copy
+
+
+def in_workflow(verdict: Verdict) -> list[tuple[int, str]]:
+    assert all(finding.path == WORKFLOW for finding in verdict.findings)
+    return [(finding.line, finding.rule) for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("tool", ["schemas", "zizmor"])
+def test_a_workflow_in_which_nothing_is_planted(copied: Copied, tool: str) -> None:
+    assert planted_workflow(copied).verdict(tool).good
+
+
+def test_zizmor(copied: Copied) -> None:
+    verdict = planted_workflow(
+        copied,
+        ("permissions: {}\n", ""),
+        ("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"),
+        ("{persist-credentials: false}", "{fetch-depth: 0}"),
+        ('"$TITLE"', "${{ github.event.pull_request.title }}"),
+    ).verdict("zizmor")
+    assert in_workflow(verdict) == [
+        (1, "excessive-permissions"),
+        (12, "artipacked"),
+        (12, "unpinned-uses"),
+        (14, "template-injection"),
+    ]
+    assert "# zizmor: ignore[unpinned-uses] WHY" in about(verdict, "unpinned-uses").advice
+
+
+def test_zizmor_is_told_why_or_reports_the_waiver(copied: Copied) -> None:
+    verdict = planted_workflow(
+        copied,
+        ("{persist-credentials: false}", "{fetch-depth: 0} # zizmor: ignore[artipacked]"),
+        ('"$TITLE"', "${{ github.head_ref }} # zizmor: ignore[template-injection] a branch of our own"),
+        (
+            "    timeout-minutes: 5\n",
+            "    timeout-minutes: 5 # zizmor: ignore[ref-confusion] there is nothing here\n",
+        ),
+    ).verdict("zizmor")
+    assert in_workflow(verdict) == [(9, "stale-waiver"), (14, "waiver-without-reason")]
+    assert [(waiver.rule, waiver.reason) for waiver in verdict.waived] == [
+        ("template-injection", "a branch of our own")
+    ]
+
+
+def test_a_workflow_that_cannot_be_read_does_not_pass(copied: Copied) -> None:
+    copy = copied()
+    copy.write("on: [\n", WORKFLOW)
+    with pytest.raises(AssertionError, match=r"planted\.yml"):
+        copy.verdict("zizmor")
+    assert [finding.rule for finding in copy.verdict("schemas").findings] == ["unreadable"]
+
+
+def test_schemas(copied: Copied) -> None:
+    copy = planted_workflow(copied, ("timeout-minutes: 5", "timeout-minute: 5"))
+    copy.write(
+        "version: 2\nupdates: [{package-ecosystem: github-actions, directory: /}]\n", ".github/dependabot.yml"
+    )
+    found = {finding.path: finding.message for finding in copy.verdict("schemas").findings}
+    assert "'timeout-minute' was unexpected" in found[WORKFLOW]
+    assert "jobs.one" in found[WORKFLOW]
+    assert "'schedule' is a required property" in found[".github/dependabot.yml"]

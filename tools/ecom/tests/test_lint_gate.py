@@ -13,7 +13,8 @@ from ecom_cli.errors import EcomError
 from ecom_cli.lint import command, gate, tools
 from ecom_cli.lint.findings import Finding, Waiver
 from ecom_cli.lint.scope import Scope
-from ecom_cli.lint.tools import TOOLS, Tool, ToolBrokeError
+from ecom_cli.lint.tool import Tool, ToolBrokeError
+from ecom_cli.lint.tools import TOOLS
 from ecom_cli.workspace import Workspace, load
 
 FOUND = Finding("packages/x/s.yaml", 7, "checkov", "CKV_AWS_27", "not encrypted", "Queue", "Repair it.")
@@ -93,26 +94,42 @@ def test_outside_of_a_checkout_they_are_looked_for_in_every_visible_file(tmp_pat
 
 def test_the_gate_has_all_its_tools():
     assert {tool.name for tool in TOOLS} == {
-        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "cfn-lint", "checkov",
-        "bandit", "detect-secrets",
+        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "schemas", "zizmor",
+        "cfn-lint", "checkov", "bandit", "detect-secrets",
     }  # fmt: skip
     assert {tool.name for tool in TOOLS if tool.quick} == {
-        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins",
+        "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "schemas", "zizmor",
     }  # fmt: skip
 
 
 def test_tools_are_chosen_by_name(zip_repo):
-    everything = Scope(zip_repo())
+    repo = zip_repo()
+    write(repo.root, ".github/workflows/toy.yml")
+    everything = Scope(repo)
     assert gate.chosen((), everything) == list(TOOLS)
     assert [each.name for each in gate.chosen(["bandit", "mypy", "bandit"], everything)] == ["bandit", "mypy"]
     with pytest.raises(EcomError, match="no tool 'lint'"):
         gate.chosen(["lint"], everything)
 
 
-def test_with_members_named_the_pins_are_left_out(zip_repo):
-    names = [each.name for each in gate.chosen((), Scope.of(zip_repo(), ["toy-service"]))]
-    assert len(names) == len(TOOLS) - 1
-    assert "pins" not in names
+def test_with_members_named_what_knows_none_is_left_out(zip_repo):
+    repo = zip_repo()
+    write(repo.root, ".github/workflows/toy.yml")
+    left_out = set(TOOLS) - set(gate.chosen((), Scope.of(repo, ["toy-service"])))
+    assert {each.name for each in left_out} == {"pins", "schemas", "zizmor"}
+
+
+def test_a_tool_with_nothing_to_look_at_does_not_run(zip_repo):
+    """mypy and bandit refuse to run without a path, cfn-lint waits for one on its input."""
+    repo = zip_repo()
+    (infra,) = [m.dist for m in repo.stacks if m.package is None]
+    without_code = {each.name for each in gate.chosen((), Scope.of(repo, [infra]))}
+    assert without_code & {"cfn-lint", "mypy", "bandit"} == {"cfn-lint"}
+    without_template = {each.name for each in gate.chosen((), Scope.of(repo, ["toy-common"]))}
+    assert without_template & {"cfn-lint", "checkov", "house rules", "permissions", "mypy", "bandit"} == {
+        "mypy", "bandit",
+    }  # fmt: skip
+    assert not {"schemas", "zizmor"} & {each.name for each in gate.chosen((), Scope(repo))}
 
 
 def test_verdicts_keep_the_order_of_the_tools_and_each_is_told_as_it_ends(tmp_path):

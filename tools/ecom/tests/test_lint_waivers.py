@@ -15,6 +15,7 @@ from ecom_cli.lint.waivers import (
     SECRETS,
     in_comments,
     in_template,
+    in_workflow,
     of_secrets,
 )
 
@@ -122,3 +123,16 @@ def test_checkov_beside_a_resource(template):
         ("Queue", "CKV_AWS_1", "", 11),
     ]
     assert malformed == []
+
+
+def test_in_a_workflow(tmp_path):
+    (tmp_path / "w.yml").write_text(
+        "name: a\n"
+        "on: push # zizmor: ignore[dangerous-triggers,ref-confusion] only people of ours push\n"
+        "jobs: {} # zizmor: ignore\n"
+    )
+    assert [(w.line, w.rule, w.reason) for w in in_workflow(tmp_path, "w.yml")] == [
+        (2, "dangerous-triggers", "only people of ours push"),
+        (2, "ref-confusion", "only people of ours push"),
+        (3, "(no rule named)", ""),
+    ]

@@ -16,7 +16,8 @@ from ecom_cli.errors import EcomError
 from ecom_cli.lint import gate
 from ecom_cli.lint.findings import Finding, Waiver
 from ecom_cli.lint.scope import Scope
-from ecom_cli.lint.tools import TOOLS, Tool
+from ecom_cli.lint.tool import Tool
+from ecom_cli.lint.tools import TOOLS
 from ecom_cli.uvtool import uv
 from ecom_cli.workspace import workspace
 
@@ -39,6 +40,8 @@ or [cyan]checkov: {{skip: \\[{{id: CKV_AWS_27, comment: WHY}}]}}[/]
 
 In Python, behind the line: [cyan]# nosec B603  # WHY[/]. \
 In any file: [cyan]# pragma: allowlist secret  # WHY[/]
+
+In a workflow, behind the line: [cyan]# zizmor: ignore\\[RULE] WHY[/]
 
 [bold]Examples[/]
 

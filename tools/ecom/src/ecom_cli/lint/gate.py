@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ecom_cli.errors import EcomError
 from ecom_cli.lint.findings import Finding, Waiver, judge
 from ecom_cli.lint.scope import Scope
-from ecom_cli.lint.tools import TOOLS, Tool, ToolBrokeError
+from ecom_cli.lint.tool import Tool, ToolBrokeError
+from ecom_cli.lint.tools import TOOLS
 
 SIDE_BY_SIDE = 2
 
@@ -31,12 +32,15 @@ class Verdict:
 
 
 def chosen(names: Sequence[str], scope: Scope) -> list[Tool]:
-    """The tools of these names, else all; where members are named, without those that know none."""
+    """The tools of these names, else all, without those that have nothing to look at.
+
+    Where members are named, also without those that know none.
+    """
     known = {tool.name: tool for tool in TOOLS}
     if unknown := [name for name in names if name not in known]:
         raise EcomError(f"There is no tool {unknown[0]!r} in the gate.", f"There are: {', '.join(known)}.")
     picked = [known[name] for name in dict.fromkeys(names)] or list(TOOLS)
-    return [tool for tool in picked if names or not (tool.whole and scope.members)]
+    return [tool for tool in picked if (names or not (tool.whole and scope.members)) and tool.subject(scope)]
 
 
 def run(tools: Sequence[Tool], scope: Scope, tell: Callable[[Verdict, Sequence[str]], None]) -> list[Verdict]:

@@ -2,62 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ecom_cli import pins as pinning
 from ecom_cli.environments import environment
 from ecom_cli.lint import waivers as waived
+from ecom_cli.lint import workflows
 from ecom_cli.lint.findings import Finding, Waiver
 from ecom_cli.lint.programs import run
 from ecom_cli.lint.scope import Scope
+from ecom_cli.lint.tool import Found, Tool, ToolBrokeError, ask, parsed
 from ecom_cli.workspace import workspace
-
-Found = tuple[Iterable[Finding], Iterable[Waiver]]
 
 CHECKOV_PINS = Path(__file__).with_name("checkov-requirements.txt")
 CHECKOV_SCAN = Path(__file__).with_name("checkov_scan.py")
 FIXABLE = "`./ecom check --fix` repairs it."
-
-
-class ToolBrokeError(Exception):
-    """A tool that could not do its work, with what it said."""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A row of the gate. `look` answers what it found and what people waived.
-
-    `seconds` is what it takes about, on a core of its own. `quick`: part of `ecom check`. `fix`: what repairs
-    it, where a program can. `whole`: it knows no members, so it runs with the whole workspace only.
-    """
-
-    name: str
-    does: str
-    look: Callable[[Scope], Found]
-    seconds: float
-    quick: bool = False
-    fix: Callable[[Scope], None] | None = None
-    whole: bool = False
-
 
 # ---------------------------------------------------------------------------------------------- templates
 
 
 def cfn_lint(scope: Scope) -> Found:
     """Also its informational rules and the serverless ones, and also what the templates ask it to ignore."""
-    answer = _run(
+    answer = ask(
         scope, "cfn-lint", "--include-checks", "I", "--mandatory-checks", "E", "W", "I",
         "--append-rules", "cfn_lint_serverless.rules", "--regions", "us-east-1", "eu-central-1",
         "--format", "json", "--", *scope.templates.values(), good=range(16),
     )  # fmt: skip
     findings = []
-    for each in _json(answer):
+    for each in parsed(answer):
         path, rule = each["Location"]["Path"] or [], each["Rule"]["Id"]
         findings.append(
             Finding(
@@ -83,7 +59,7 @@ def checkov(scope: Scope) -> Found:
     done = run((str(python), str(CHECKOV_SCAN), *files), scope.root, bare)
     if done.returncode:
         raise ToolBrokeError(done.stderr.strip() or done.stdout.strip())
-    answer = _json(done.stdout)
+    answer = parsed(done.stdout)
     if unread := [path for file, path in files.items() if file not in answer["read"]]:
         raise ToolBrokeError(f"it could not read {', '.join(unread)}: {done.stderr.strip()}")
     findings = [
@@ -104,7 +80,7 @@ def checkov(scope: Scope) -> Found:
 
 def house_rules(scope: Scope) -> Found:
     """tests/templates/house.py, as a program: it prints what it finds and why the house wants it."""
-    answer = _run(scope, sys.executable, "-m", "templates", *scope.templates, folder="tests")
+    answer = ask(scope, sys.executable, "-m", "templates", *scope.templates, folder="tests")
     return [
         Finding(
             scope.templates[each["template"]],
@@ -115,13 +91,13 @@ def house_rules(scope: Scope) -> Found:
             each["resource"],
             f"Repair it: the house rules know no waivers. {each['why']}".strip(),
         )
-        for each in _json(answer)
+        for each in parsed(answer)
     ], ()
 
 
 def permissions(scope: Scope) -> Found:
     """tests/iam, as a program: what policies open or close that they should not, at the resource."""
-    answer = _run(scope, sys.executable, "-m", "iam", folder="tests")
+    answer = ask(scope, sys.executable, "-m", "iam", folder="tests")
     return [
         Finding(
             scope.templates[each["template"]],
@@ -132,7 +108,7 @@ def permissions(scope: Scope) -> Found:
             each["resource"],
             f"Repair the policy: there are no waivers. {each['why']}",
         )
-        for each in _json(answer)
+        for each in parsed(answer)
         # It reads all templates, whichever are asked about: policies answer each other.
         if each["template"] in scope.templates
     ], ()
@@ -151,7 +127,7 @@ def _with_template_waivers(scope: Scope, tool: str, findings: list[Finding]) -> 
 
 
 def ruff(scope: Scope) -> Found:
-    answer = _run(scope, "ruff", "check", "--output-format", "json", *scope.folders, good=(0, 1))
+    answer = ask(scope, "ruff", "check", "--output-format", "json", *scope.folders, good=(0, 1))
     findings = []
     for path, each in _of_ruff(scope, answer):
         code = each["code"] or "syntax"
@@ -164,7 +140,7 @@ def ruff(scope: Scope) -> Found:
 
 
 def ruff_format(scope: Scope) -> Found:
-    answer = _run(
+    answer = ask(
         scope, "ruff", "format", "--check", "--output-format", "json", *scope.folders, good=(0, 1, 2)
     )
     return [
@@ -174,20 +150,20 @@ def ruff_format(scope: Scope) -> Found:
 
 
 def _of_ruff(scope: Scope, answer: str) -> Iterator[tuple[str, Any]]:
-    for each in _json(answer):
+    for each in parsed(answer):
         yield Path(each["filename"]).relative_to(scope.root.resolve()).as_posix(), each
 
 
 def fix_style(scope: Scope) -> None:
-    _run(scope, "ruff", "check", "--fix", "--quiet", *scope.folders, good=(0, 1))
-    _run(scope, "ruff", "format", "--quiet", *scope.folders)
+    ask(scope, "ruff", "check", "--fix", "--quiet", *scope.folders, good=(0, 1))
+    ask(scope, "ruff", "format", "--quiet", *scope.folders)
 
 
 def mypy(scope: Scope) -> Found:
-    answer = _run(scope, "mypy", "--output", "json", *scope.sources, good=(0, 1, 2))
+    answer = ask(scope, "mypy", "--output", "json", *scope.sources, good=(0, 1, 2))
     findings = []
     for line in filter(str.strip, answer.splitlines()):
-        each = _json(line)
+        each = parsed(line)
         if each["severity"] == "error":
             advice = f"Correct the types; or `# type: ignore[{each['code']}]  # WHY`."
             findings.append(
@@ -199,7 +175,7 @@ def mypy(scope: Scope) -> Found:
 
 def bandit(scope: Scope) -> Found:
     """What runs outside of tests, whatever comments ask it to overlook."""
-    answer = _run(
+    answer = ask(
         scope,
         "bandit",
         "--quiet",
@@ -210,7 +186,7 @@ def bandit(scope: Scope) -> Found:
         *scope.shipped,
         good=(0, 1),
     )
-    report = _json(answer)
+    report = parsed(answer)
     if report["errors"]:
         raise ToolBrokeError("; ".join(f"{each['filename']}: {each['reason']}" for each in report["errors"]))
     findings = [
@@ -243,7 +219,7 @@ def _comments(scope: Scope, tool: str) -> list[Waiver]:
 
 def detect_secrets(scope: Scope) -> Found:
     """Every file of the repository; nothing is sent anywhere to find out whether it is real."""
-    answer = _run(
+    answer = ask(
         scope, "detect-secrets", "scan", "--no-verify",
         "--disable-filter", "detect_secrets.filters.allowlist.is_line_allowlisted", *scope.files,
     )  # fmt: skip
@@ -252,7 +228,7 @@ def detect_secrets(scope: Scope) -> Found:
     )
     findings = [
         Finding(path, each["line_number"], waived.SECRETS, each["type"], "looks like a secret", advice=advice)
-        for path, all_of_it in _json(answer)["results"].items()
+        for path, all_of_it in parsed(answer)["results"].items()
         for each in all_of_it
     ]
     return findings, [waiver for path in scope.files for waiver in waived.of_secrets(scope.root, path)]
@@ -265,33 +241,29 @@ def pins(_: Scope) -> Found:
     ], ()
 
 
+def _templates(scope: Scope) -> object:
+    return scope.templates
+
+
+def _sources(scope: Scope) -> object:
+    return scope.sources
+
+
+def _shipped(scope: Scope) -> object:
+    return scope.shipped
+
+
 TOOLS = (
     Tool("ruff check", "mistakes and habits in Python", ruff, 0.1, quick=True, fix=fix_style),
     Tool("ruff format", "layout of Python", ruff_format, 0.1, quick=True, fix=fix_style),
-    Tool("mypy", "types, strictly", mypy, 10, quick=True),
-    Tool("house rules", "what this system wants of its templates", house_rules, 2, quick=True),
-    Tool("permissions", "who may do what, and who may not", permissions, 3, quick=True),
+    Tool("mypy", "types, strictly", mypy, 10, _sources, quick=True),
+    Tool("house rules", "what this system wants of its templates", house_rules, 2, _templates, quick=True),
+    Tool("permissions", "who may do what, and who may not", permissions, 3, _templates, quick=True),
     Tool("pins", "exact versions, in step with the dependencies", pins, 0.5, quick=True, whole=True),
-    Tool("cfn-lint", "what CloudFormation accepts, and the serverless rules", cfn_lint, 6),
-    Tool("checkov", "known misconfigurations of AWS resources", checkov, 5),
-    Tool("bandit", "dangerous Python in what ships", bandit, 2),
+    Tool("schemas", "keys that GitHub knows", workflows.schemas, 2, workflows.files, quick=True, whole=True),
+    Tool("zizmor", "dangerous workflows", workflows.zizmor, 0.2, workflows.files, quick=True, whole=True),
+    Tool("cfn-lint", "what CloudFormation accepts, and the serverless rules", cfn_lint, 6, _templates),
+    Tool("checkov", "known misconfigurations of AWS resources", checkov, 5, _templates),
+    Tool("bandit", "dangerous Python in what ships", bandit, 2, _shipped),
     Tool("detect-secrets", "passwords and keys in any file", detect_secrets, 9),
 )
-
-
-def _run(
-    scope: Scope, program: str, *arguments: str, good: Sequence[int] | range = (0,), folder: str = "."
-) -> str:
-    """Run a program of the workspace's environment and return what it printed. Raises ToolBrokeError."""
-    scripts = Path(sys.executable).parent
-    done = run((str(scripts / program), *arguments), scope.root / folder)
-    if done.returncode not in good or (done.returncode and not done.stdout.strip()):
-        raise ToolBrokeError((done.stderr or done.stdout).strip() or f"it exited with {done.returncode}")
-    return done.stdout
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ToolBrokeError(f"its answer is no JSON: {text[-2000:]}") from error

@@ -11,7 +11,7 @@ In a template, in the metadata of the resource:
           - {id: CKV_AWS_117, comment: It speaks to public AWS endpoints only.}
 
 In code, behind the line: `# nosec B603  # why`, `# pragma: allowlist secret  # why`, `# noqa: BLE001 - why`,
-`# type: ignore[arg-type]  # why`.
+`# type: ignore[arg-type]  # why`; in a workflow `# zizmor: ignore[unpinned-uses] why`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ecom_cli.lint.findings import Finding, Waiver
 from ecom_cli.templates import parse_template
 
 BANDIT, SECRETS, RUFF, MYPY = "bandit", "detect-secrets", "ruff check", "mypy"
-CFN_LINT, CHECKOV = "cfn-lint", "checkov"
+CFN_LINT, CHECKOV, ZIZMOR = "cfn-lint", "checkov", "zizmor"
 
 _NO_RULE = "(no rule named)"
 _DIRECTIVES = {
@@ -38,6 +38,7 @@ _DIRECTIVES = {
 }
 _CHECKED = {RUFF, MYPY}  # RUF100 and warn_unused_ignores
 _SECRETS_ELSEWHERE = re.compile(r"(?:#|//|<!--|/\*)\s*pragma:\s*allowlist[ -]secret(?P<reason>[^`]*)$")
+_IN_WORKFLOWS = re.compile(r"#\s*zizmor:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>.*)$")
 _AROUND_REASONS = " \t#-:/*<>!"
 
 
@@ -72,6 +73,15 @@ def of_secrets(root: Path, path: str) -> Iterator[Waiver]:
     for number, line in enumerate(text.splitlines(), 1):
         if match := _SECRETS_ELSEWHERE.search(line):
             yield Waiver(SECRETS, path, number, "", match["reason"].strip(_AROUND_REASONS))
+
+
+def in_workflow(root: Path, path: str) -> Iterator[Waiver]:
+    """The waivers in a file that GitHub or pre-commit reads."""
+    for number, line in enumerate((root / path).read_text(encoding="utf-8").splitlines(), 1):
+        if match := _IN_WORKFLOWS.search(line):
+            reason = match["reason"].strip(_AROUND_REASONS)
+            for rule in re.split(r"[\s,]+", match["rules"].strip(" ,")) if match["rules"] else [_NO_RULE]:
+                yield Waiver(ZIZMOR, path, number, rule, reason)
 
 
 def in_template(root: Path, path: str, tool: str) -> tuple[list[Waiver], list[Finding]]:
