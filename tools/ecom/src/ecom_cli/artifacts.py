@@ -154,6 +154,11 @@ def _read(folder: Path, name: str, version: str) -> Artifact:
     )
 
 
+def without_changes(commit: str) -> str:
+    """The commit alone, of one that may be marked as changed since."""
+    return commit.removesuffix(CHANGED)
+
+
 def _template_text(member: Member) -> str:
     if member.template is None or not member.template.is_file():
         raise EcomError(

@@ -76,6 +76,10 @@ class Bucket:
         contents = {key.removeprefix(folder): self.get(key) for key in self._keys(folder)}
         return {file: content for file, content in contents.items() if content is not None}
 
+    def release_file(self, name: str, version: str | None, file: str) -> bytes | None:
+        """One file of a release that is kept here, as it lies there; None where it is not."""
+        return self.get(_folder(name, version or "") + file)
+
     def versions(self, name: str) -> list[str]:
         """The versions of the releases that are kept here, in no order."""
         prefix = f"releases/{name}/"

@@ -5,12 +5,23 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecom_cli.errors import EcomError, explained
-from ecom_cli.options import EndpointOption, JsonOption, RegionOption, StageOption
+from ecom_cli.options import (
+    AffectedOption,
+    EndpointOption,
+    JsonOption,
+    RegionOption,
+    SinceOption,
+    StageOption,
+)
+
+if TYPE_CHECKING:
+    from ecom_cli.workspace import Member, Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -111,6 +122,18 @@ def deploy(ctx: typer.Context) -> None:
     _hand_on(ctx, "ecom_cli.deploy_command", "command")
 
 
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def rollback(ctx: typer.Context) -> None:
+    """Go back to the release that ran before; rows and messages stay."""
+    _hand_on(ctx, "ecom_cli.rollback", "command")
+
+
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def releases(ctx: typer.Context) -> None:
+    """What runs on each stage, since when, how far behind, what was changed by hand."""
+    _hand_on(ctx, "ecom_cli.releases_command", "command")
+
+
 @app.command()
 def destroy(
     services: Services = None,
@@ -141,14 +164,22 @@ def destroy(
 
 
 @app.command()
-def build(services: Services = None, as_json: JsonOption = False) -> None:
+def build(
+    services: Services = None,
+    affected: AffectedOption = False,
+    since: SinceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Build the functions' zips. The same sources and pins give the same bytes."""
     from ecom_cli import build as builder
     from ecom_cli.artifacts import selected
     from ecom_cli.workspace import workspace
 
     repo = workspace()
-    built = builder.build_all(selected(repo, services or ()), repo)
+    members = selected(repo, services or ())
+    if affected or since:
+        members = _touched(members, repo, since)
+    built = builder.build_all(members, repo)
     if as_json:
         _print_json([zip_.as_json() for zip_ in built])
         return
@@ -156,6 +187,30 @@ def build(services: Services = None, as_json: JsonOption = False) -> None:
         made = "built" if zip_.fresh else "as before"
         sizes = f"{zip_.size / 1e6:5.2f} MB, {zip_.unzipped / 1e6:5.2f} MB unzipped, {zip_.files} files"
         typer.echo(f"{zip_.dist:18} {sizes}  {made:9}  {zip_.path.relative_to(repo.root)}")
+
+
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def affected(ctx: typer.Context) -> None:
+    """What a change touches: which packages to test, build and deploy, and why."""
+    _hand_on(ctx, "ecom_cli.affected.command", "command")
+
+
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def contracts(ctx: typer.Context) -> None:
+    """Who publishes and reads which fact; `contracts check`: would a change break somebody?"""
+    _hand_on(ctx, "ecom_cli.contracts.command", "app")
+
+
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def release(ctx: typer.Context) -> None:
+    """Release one package: version, changelog, commit, tag, artifacts."""
+    _hand_on(ctx, "ecom_cli.release.command", "release")
+
+
+@app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
+def dist(ctx: typer.Context) -> None:
+    """Make the artifacts of a release from its tag: the same bytes each time."""
+    _hand_on(ctx, "ecom_cli.release.command", "dist")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
@@ -256,6 +311,18 @@ def _aws_is_configured(region: str | None) -> bool:
     import os
 
     return bool(region or {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} & set(os.environ))
+
+
+def _touched(members: Sequence[Member], repo: Workspace, since: str | None) -> list[Member]:
+    """Of these packages those whose zips the changes since a commit touch."""
+    from rich.console import Console
+
+    from ecom_cli.affected import Work
+    from ecom_cli.affected.command import narrowed
+
+    console = Console(stderr=True, highlight=False)
+    names = narrowed(repo, [member.dist for member in members], Work.BUILD, since, console)
+    return [member for member in members if member.dist in names]
 
 
 def _place(stage: Any) -> dict[str, Any]:

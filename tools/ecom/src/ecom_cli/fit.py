@@ -13,12 +13,16 @@ from ecom_cli.errors import EcomError
 from ecom_cli.tags import running
 
 
+class MisfitError(EcomError):
+    """What is about to run does not fit what runs already."""
+
+
 def check(stage: Stage, coming: Iterable[Contract], stacks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Refuse a combination that does not fit; return the services that could not be asked.
 
     `coming` take the place of what runs. `stacks` are the stage's stacks by dist name, as DescribeStacks has
     them. One without a contract (deployed by an older deployer) is known by its exports only.
-    Raises EcomError saying who needs what.
+    Raises MisfitError saying who needs what.
     """
     contracts = {contract.dist: contract for contract in coming}
     others = [stack for dist, stack in stacks.items() if dist not in contracts]
@@ -34,7 +38,7 @@ def check(stage: Stage, coming: Iterable[Contract], stacks: Mapping[str, Mapping
             unknown.append(_dist(stage, stack))
     if problems := misfits(contracts, exports):
         lines = [f"This does not fit what runs on {stage.where}:", *(f"  {line}" for line in problems)]
-        raise EcomError(
+        raise MisfitError(
             "\n".join(lines),
             "Nothing was changed. Deploy the others first, or together with it in one call.",
         )
