@@ -42,8 +42,9 @@ def _lines(changes: Iterable[Change], all_of_them: str) -> Iterator[str]:
 def _sections(text: str) -> Iterator[tuple[str, int, int]]:
     """Each section's title, and where it begins and ends."""
     found = list(_SECTION.finditer(text))
-    for match, following in zip(found, [*found[1:], None], strict=True):
-        yield match["title"], match.start(), following.start() if following else len(text)
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    for match, end in zip(found, ends, strict=False):  # without any section there is one end too many
+        yield match["title"], match.start(), end
 
 
 def find(text: str, version: Version) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
@@ -39,7 +39,7 @@ class Subject:
     contents: dict[str, Artifact]
 
 
-def sbom(subject: Subject, libraries: Iterable[Member], vendored: Path | None) -> bytes:
+def sbom(subject: Subject, libraries: Sequence[Member], vendored: Path | None) -> bytes:
     """The bill's bytes. `vendored`: the folder of its installed third-party packages; None without a zip."""
     member = subject.member
     carried = [_library(library) for library in libraries]
