@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +140,14 @@ def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     return True
 
 
-def _rules() -> Iterator[dict[str, Any]]:
-    for path in sorted(PACKAGES.glob("*/*-stack.yaml")):
-        for resource in parse_template(path.read_text(encoding="utf-8"), str(path)).resources.values():
-            if resource["Type"] == "AWS::Events::Rule":
-                yield resource["Properties"]
+@cache
+def _rules() -> tuple[dict[str, Any], ...]:
+    return tuple(
+        resource["Properties"]
+        for path in sorted(PACKAGES.glob("*/*-stack.yaml"))
+        for resource in parse_template(path.read_text(encoding="utf-8"), str(path)).resources.values()
+        if resource["Type"] == "AWS::Events::Rule"
+    )
 
 
 def _orders() -> Iterator[tuple[str, Fact]]:
