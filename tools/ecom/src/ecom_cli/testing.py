@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 
 from ecom_cli.aws import EMULATOR_KEY
 from ecom_cli.errors import EcomError
+from ecom_cli.options import AffectedOption, SinceOption
 from ecom_cli.uvtool import uv_path
 from ecom_cli.workspace import Workspace, workspace
 
@@ -100,6 +101,15 @@ def chosen(every: Sequence[Suite], names: Sequence[str], *, e2e: bool = True) ->
         )
     picked = [known[name] for name in dict.fromkeys(names)] or list(every)
     return [suite for suite in picked if e2e or suite.name != END_TO_END]
+
+
+def touched(picked: Sequence[Suite], house: Workspace, since: str | None, console: Console) -> list[Suite]:
+    """Of these suites those that the changes since a commit touch (see `ecom_cli.affected`); maybe none."""
+    from ecom_cli.affected import Work
+    from ecom_cli.affected.command import narrowed
+
+    names = narrowed(house, [suite.name for suite in picked], Work.TEST, since, console)
+    return [suite for suite in picked if suite.name in names]
 
 
 def counted(
@@ -225,6 +235,8 @@ Everything:  [cyan]./ecom test[/]
 
 One package alone, in its own environment:  [cyan]./ecom test inventory-service[/]
 
+What my branch touches, and no more:  [cyan]./ecom test --affected[/]
+
 All but the emulator's:  [cyan]./ecom test --no-e2e[/]
 
 One test, with its output:  [cyan]./ecom test e2e -- -k refund -x -s[/]
@@ -242,6 +254,8 @@ def run_tests(
         typer.Argument(metavar="[PACKAGE]...", help="Only these; also `tests` and `e2e`. Default: all."),
     ] = None,
     no_e2e: Annotated[bool, typer.Option("--no-e2e", help="Leave out what needs the emulator.")] = False,
+    affected: AffectedOption = False,
+    since: SinceOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The counts as one line of JSON; all else to stderr.")
     ] = False,
@@ -254,6 +268,12 @@ def run_tests(
     house = workspace()
     picked = chosen(suites(house), packages or (), e2e=not no_e2e)
     console = Console(stderr=as_json, highlight=False)
+    if affected or since:
+        picked = touched(picked, house, since, console)
+        if not picked:
+            if as_json:
+                print(json.dumps(_as_json([], 0, 0, 0, 0.0)))
+            return
     width = max((len(suite.name) for suite in picked), default=0)
     begun = time.monotonic()
     with console.status("") as status:
