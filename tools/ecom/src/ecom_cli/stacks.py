@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ _CONSEQUENCES = (
     "The following resource(s) failed",
 )
 _GIVE_UP_AFTER = 3600.0  # seconds
+ROLE_VARIABLE = "ECOM_CLOUDFORMATION_ROLE"
 _LEFT_BEHIND = (
     "An earlier stack left it behind: tables outlive their stacks. If its rows may go, delete it and deploy "
     "again; if not, import it: `aws cloudformation create-change-set --change-set-type IMPORT …`."
@@ -149,6 +151,7 @@ class Stack:
                 Capabilities=["CAPABILITY_IAM"],
                 Parameters=request.parameters,
                 Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],
+                **_role(),
                 **request.template,
             )["Id"]
         except ClientError as error:
@@ -285,6 +288,12 @@ class Stack:
                 raise EcomError(f"Waited {limit:.0f} seconds for {what}.", "Look at the stack's events.")
             time.sleep(pause)
         return answer
+
+
+def _role() -> dict[str, str]:
+    """The role that CloudFormation works with; without one, the stack's last one or the caller's rights."""
+    arn = os.environ.get(ROLE_VARIABLE)
+    return {"RoleARN": arn} if arn else {}
 
 
 def _change(raw: dict[str, Any]) -> Change:
