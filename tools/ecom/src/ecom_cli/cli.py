@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,9 +18,6 @@ from ecom_cli.options import (
     SinceOption,
     StageOption,
 )
-
-if TYPE_CHECKING:
-    from ecom_cli.workspace import Member, Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -178,7 +174,11 @@ def build(
     repo = workspace()
     members = selected(repo, services or ())
     if affected or since:
-        members = _touched(members, repo, since)
+        from ecom_cli.affected import Work
+        from ecom_cli.affected.command import packages
+
+        touched = packages(repo, services or (), Work.BUILD, since)
+        members = [member for member in members if member.dist in touched]
     built = builder.build_all(members, repo)
     if as_json:
         _print_json([zip_.as_json() for zip_ in built])
@@ -311,18 +311,6 @@ def _aws_is_configured(region: str | None) -> bool:
     import os
 
     return bool(region or {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} & set(os.environ))
-
-
-def _touched(members: Sequence[Member], repo: Workspace, since: str | None) -> list[Member]:
-    """Of these packages those whose zips the changes since a commit touch."""
-    from rich.console import Console
-
-    from ecom_cli.affected import Work
-    from ecom_cli.affected.command import narrowed
-
-    console = Console(stderr=True, highlight=False)
-    names = narrowed(repo, [member.dist for member in members], Work.BUILD, since, console)
-    return [member for member in members if member.dist in names]
 
 
 def _place(stage: Any) -> dict[str, Any]:

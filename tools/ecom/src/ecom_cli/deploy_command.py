@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from ecom_cli.aws import Stage, resolve_stage
 from ecom_cli.errors import EcomError
-from ecom_cli.options import EndpointOption, JsonOption, RegionOption, StageOption
+from ecom_cli.options import (
+    AffectedOption,
+    EndpointOption,
+    JsonOption,
+    RegionOption,
+    SinceOption,
+    StageOption,
+)
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -18,6 +26,8 @@ EXAMPLES = """
 The working tree, all of it:  [cyan]./ecom deploy --stage dev[/]
 
 One service of the tree, to look at first:  [cyan]./ecom deploy payment-service --stage dev --plan[/]
+
+What my branch touches, and no more:  [cyan]./ecom deploy --affected --stage alice[/]
 
 Releases, to the byte:  [cyan]./ecom deploy payment-service@1.3.0 order-service@2.0.1 --stage prod[/]
 
@@ -51,6 +61,8 @@ def deploy(
     ] = False,
     yes: YesOption = False,
     allow_replace: AllowReplaceOption = False,
+    affected: AffectedOption = False,
+    since: SinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy stacks: base-infra first, then the services side by side.
@@ -65,6 +77,11 @@ then. Parameters that were set before are kept. A stack that is up to date is le
     given = dict(_parameter(text) for text in param or ())
     where = resolve_stage(stage, region, endpoint_url)
     report = Reporter()
+    if affected or since:
+        services = _touched(services or (), since)
+        if not services:
+            print_done(where, [], as_json=as_json)
+            return
     if only_plan:
         plan = deployer.plan(where, services or (), given, report)
         if as_json:
@@ -84,6 +101,14 @@ then. Parameters that were set before are kept. A stack that is up to date is le
         allow_replace=allow_replace,
     )
     print_done(where, done, as_json=as_json)
+
+
+def _touched(services: Sequence[str], since: str | None) -> list[str]:
+    from ecom_cli.affected import Work
+    from ecom_cli.affected.command import packages
+    from ecom_cli.workspace import workspace
+
+    return list(packages(workspace(), services, Work.DEPLOY, since))
 
 
 def asking(stage: Stage, *, yes: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecom_cli.affected import Affected, Work, affected
+from ecom_cli.errors import EcomError
 from ecom_cli.options import JsonOption
 from ecom_cli.workspace import Workspace, workspace
 
@@ -82,6 +83,18 @@ def narrowed(
     console.print(f"Since {found.since}, to {work.value}: [bold]{what}[/]", soft_wrap=True)
     say_nobodys(found, console)
     return left
+
+
+def packages(repo: Workspace, names: Sequence[str], work: Work, since: str | None) -> tuple[str, ...]:
+    """The same for packages, telling on stderr. Raises EcomError for a name that is none, or a release's."""
+    if releases := [name for name in names if "@" in name]:
+        raise EcomError(
+            f"{releases[0]} is a release, and --affected is about the working tree.",
+            "Leave out the one or the other.",
+        )
+    for name in names:
+        repo.member(name)
+    return narrowed(repo, names, work, since, Console(stderr=True, highlight=False))
 
 
 def say_nobodys(found: Affected, console: Console) -> None:
