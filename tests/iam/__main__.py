@@ -10,7 +10,10 @@ from iam.permissions import granted_for_nothing, out_of_step, recorded
 from iam.questions import STRANGERS, WAYS, wrong
 from templates.template import FILES, Template
 
+from simulation.cloudformation import UnresolvedError
+
 WHY = {
+    "policies_are_read": "A statement that cannot be evaluated may allow anything.",
     "used_is_allowed": "Each function's role allows what the end-to-end tests have seen it do.",
     "granted_is_needed": "A resource's policy lets no AWS service in that no way of the picture needs.",
     "allowed_is_used": "A role allows nothing that no test makes use of.",
@@ -21,7 +24,8 @@ def findings() -> list[dict[str, str | int]]:
     """The first finding of each rule at each resource: one cause may close a hundred ways."""
     templates = {name: Template.read(name) for name in FILES}
     estate = Estate({name: template.body for name, template in templates.items()})
-    all_of_them = [finding for ask in (*WAYS, *STRANGERS) for finding in wrong(estate, ask)]
+    all_of_them = list(estate.unread)
+    all_of_them += [finding for ask in (*WAYS, *STRANGERS) for finding in wrong(estate, ask)]
     permissions = [*out_of_step(estate, recorded()), *granted_for_nothing(estate)]
     first = {(finding.resource, finding.rule): finding for finding in reversed(all_of_them)}
     found: list[dict[str, str | int]] = []
@@ -41,4 +45,7 @@ def findings() -> list[dict[str, str | int]]:
 
 
 if __name__ == "__main__":
-    json.dump(findings(), sys.stdout)
+    try:
+        json.dump(findings(), sys.stdout)
+    except UnresolvedError as error:
+        sys.exit(f"The templates do not fit together: {error}.")

@@ -80,7 +80,18 @@ def met(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     )
 
 
+def understood(condition: Mapping[str, Any]) -> None:
+    """Raises UnknownConditionError where `met` could not tell, whatever the request."""
+    for operator in condition:
+        quantifier, _, name = operator.rpartition(":")
+        plain = name.removesuffix("IfExists")
+        known = plain in _POSITIVE or plain in _NEGATIVE or name == "Null"
+        if not known or quantifier not in ("", "ForAllValues", "ForAnyValue"):
+            raise UnknownConditionError(f"the operator {operator} is not known here")
+
+
 def _compare(operator: str, key: str, wanted: list[str], context: Context) -> bool:
+    understood({operator: {}})
     quantifier, _, name = operator.rpartition(":")
     have = _of(context, key)
     if name == "Null":
@@ -89,8 +100,6 @@ def _compare(operator: str, key: str, wanted: list[str], context: Context) -> bo
         if have is None:
             return True
         name = name.removesuffix("IfExists")
-    if name not in _POSITIVE and name not in _NEGATIVE:
-        raise UnknownConditionError(f"the operator {operator} is not known here")
     negative = name in _NEGATIVE
     compare = (_NEGATIVE if negative else _POSITIVE)[name]
     match = all if negative else any  # several wanted values are an "or", and a "nor" where they are negated
@@ -102,8 +111,6 @@ def _compare(operator: str, key: str, wanted: list[str], context: Context) -> bo
         return all(map(holds, have or ()))
     if quantifier == "ForAnyValue":
         return any(map(holds, have or ()))
-    if quantifier:
-        raise UnknownConditionError(f"the operator {operator} is not known here")
     if have is None:
         return negative  # what a request does not say equals nothing
     if len(have) != 1:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iam.policies import Answer, Caller, Document, Kind, Request, answer
+from iam.policies import Answer, Caller, Document, Kind, Request, answer, some, unreadable
 
 from simulation.cloudformation import ACCOUNT, REGION, STAGE, Stack, UnresolvedError
 
@@ -81,6 +81,7 @@ class Estate:
     homes: stack and logical id by that name
     policies: the resource's own policy by ARN, statements of several gathered
     keys: the ARN of the key that a queue, topic, table, bus or log group is encrypted with
+    unread: statements that are left out, because nobody here can tell what they allow
     """
 
     def __init__(self, documents: Mapping[str, dict[str, Json]]) -> None:
@@ -96,9 +97,12 @@ class Estate:
         self.policies: dict[str, Document] = {}
         self.keys: dict[str, str] = {}
         self.roles: dict[str, Caller] = {}
+        self.unread: list[Finding] = []
         self._name_resources()
         self._gather_policies()
-        (self.key,) = (each for each in self.names if ":kms:" in each)
+        (self.key, *_) = (
+            each for each in self.names if ":kms:" in each
+        )  # a second one is no business of ours
         (self.bus,) = (each for each in self.names if ":event-bus/" in each)
         self.functions = {each.logical: each for each in self._functions()}
 
@@ -175,9 +179,7 @@ class Estate:
         gathered: dict[str, list[Json]] = {}
 
         def add(resource: str, statements: Json) -> None:
-            gathered.setdefault(resource, []).extend(
-                statements if isinstance(statements, list) else [statements]
-            )
+            gathered.setdefault(resource, []).extend(self._read(resource, statements))
 
         for stack, _, properties in self.of("SQS::QueuePolicy"):
             for url in stack.value(properties["Queues"]):
@@ -203,9 +205,24 @@ class Estate:
         for stack, logical, properties in self.of("IAM::Role"):
             role = stack.text({"Fn::GetAtt": [logical, "Arn"]})
             add(role, stack.value(properties["AssumeRolePolicyDocument"])["Statement"])
-            policies = tuple(stack.value(each["PolicyDocument"]) for each in properties.get("Policies", ()))
+            policies = tuple(
+                {"Statement": self._read(role, stack.value(each["PolicyDocument"])["Statement"])}
+                for each in properties.get("Policies", ())
+            )
             self.roles[role] = Caller(role, ACCOUNT, policies)
         self.policies = {each: {"Statement": found} for each, found in gathered.items()}
+
+    def _read(self, resource: str, statements: Json) -> list[Json]:
+        """The statements that can be evaluated."""
+        good = []
+        for statement in some(statements):
+            if why := unreadable(statement):
+                name = self.names.get(resource, resource)
+                message = f"{name}: statement {statement.get('Sid', '(no name)')}: {why}"
+                self.unread.append(Finding(name, "policies_are_read", message))
+            else:
+                good.append(statement)
+        return good
 
     def _permission(self, stack: Stack, properties: Mapping[str, Json]) -> tuple[str, Json]:
         """A Lambda permission as the statement that Lambda makes of it (AddPermission, API reference)."""

@@ -38,8 +38,10 @@ KEY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """The key behind a table or queue, with the caller's rights.
 
-DynamoDB developer guide, "DynamoDB encryption at rest: How it works": a caller opens the table's key, which
-was made with the table. SQS developer guide, "Key management": a producer makes data keys and opens them, a
+DynamoDB developer guide, "DynamoDB encryption at rest usage notes", "Monitoring DynamoDB interaction with AWS
+KMS": whoever accesses a table is the user of Decrypt (of the table's key, after five minutes without it);
+GenerateDataKey is DynamoDB's own, with a grant, when encryption begins. The longer list under "Key policy for
+a customer managed key" is for the principal who selects the key: the deployer. SQS developer guide, "Key management": a producer makes data keys and opens them, a
 consumer opens them."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from iam.conditions import Context, fill, like, met
+from iam.conditions import Context, UnknownConditionError, fill, like, met, understood
 
 Document = Mapping[str, Any]
 """A policy document, with every reference of its template resolved."""
@@ -97,11 +97,23 @@ def _found(statements: list[Mapping[str, Any]], otherwise: str) -> Answer:
     return Answer(True, f"allowed by {statements[0].get('Sid', 'a statement without a name')}")
 
 
+def unreadable(statement: Mapping[str, Any]) -> str:
+    """Why a statement cannot be evaluated here; empty where it can."""
+    negated = sorted({"NotAction", "NotResource", "NotPrincipal"} & statement.keys())
+    if negated:
+        return f"{negated[0]} is not evaluated here"
+    try:
+        understood(statement.get("Condition", {}))
+    except UnknownConditionError as error:
+        return str(error)
+    return ""
+
+
 def _matching(documents: Iterable[Document], request: Request) -> Iterator[Mapping[str, Any]]:
     for document in documents:
         for statement in some(document["Statement"]):
-            if {"NotAction", "NotResource", "NotPrincipal"} & statement.keys():
-                raise ValueError(f"a statement with a Not… is not evaluated here: {statement}")
+            if why := unreadable(statement):
+                raise ValueError(f"{why}: {statement}")
             if (
                 any(like(request.action.lower(), action.lower()) for action in some(statement["Action"]))
                 and any(_covers(resource, request) for resource in some(statement.get("Resource", "*")))

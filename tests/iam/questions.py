@@ -36,7 +36,7 @@ ADMINISTRATOR = Caller(
 STRANGER = Caller(f"arn:aws:iam::{FOREIGN}:role/anybody", FOREIGN, None)
 
 TLS = {"aws:SecureTransport": "true"}
-READ, MAKE = "kms:Decrypt", "kms:GenerateDataKey"
+READ, MAKE, MAKE_UNSEEN = "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"
 
 TABLE_ACTIONS = [
     f"dynamodb:{action}"
@@ -52,7 +52,7 @@ QUEUE_ACTIONS = [
         "SendMessage", "SetQueueAttributes",
     )
 ]  # fmt: skip
-KEY_USE = [f"kms:{action}" for action in ("Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom")]
+KEY_USE = [READ, MAKE, MAKE_UNSEEN, "kms:Encrypt", "kms:ReEncryptFrom"]
 KEY_ADMINISTRATION = [
     f"kms:{action}" for action in ("CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion")
 ]
@@ -130,14 +130,15 @@ def rules_reach_their_targets(estate: Estate) -> Iterator[Question]:
         rule = stack.text({"Fn::GetAtt": [logical, "Arn"]})
         for target in properties["Targets"]:
             to = stack.text(target["Arn"])
-            name = f"{logical} → {estate.names[to]}"
+            name = f"{logical} → {estate.name(to)}"
             if ":sqs:" in to:
                 yield from _into_queue(estate, name, to, from_rule(rule))
-            else:
+            elif ":sns:" in to:  # anything else is no target of this house, and a rule of it says so
                 role = stack.text(target["RoleArn"]) if "RoleArn" in target else "nobody"
                 yield from _with_role(estate, name, rule, role, to)
-            dead = stack.text(target["DeadLetterConfig"]["Arn"])
-            yield from _into_queue(estate, f"{logical} → {estate.names[dead]}", dead, from_rule(rule))
+            if "DeadLetterConfig" in target:  # where it is missing, a house rule says so
+                dead = stack.text(target["DeadLetterConfig"]["Arn"])
+                yield from _into_queue(estate, f"{logical} → {estate.name(dead)}", dead, from_rule(rule))
 
 
 def _into_queue(estate: Estate, name: str, queue: str, context: Mapping[str, str]) -> Iterator[Question]:
@@ -152,18 +153,19 @@ def _with_role(estate: Estate, name: str, rule: str, role: str, topic: str) -> I
     yield Question(name, Request(EVENTS, "sts:AssumeRole", role, from_rule(rule)), True)
     caller = estate.roles.get(role, Caller(role, ACCOUNT))
     yield Question(name, Request(caller, "sns:Publish", topic, TLS), True)
-    for action in (READ, MAKE):
-        context = {**via("sns"), **sealed_topic(topic)}
-        yield Question(f"{name}: the key", Request(caller, action, estate.keys[topic], context), True)
+    if topic in estate.keys:
+        for action in (READ, MAKE):
+            context = {**via("sns"), **sealed_topic(topic)}
+            yield Question(f"{name}: the key", Request(caller, action, estate.keys[topic], context), True)
 
 
 def the_bus_seals_and_keeps(estate: Estate) -> Iterator[Question]:
     """Bus and archive use the key; what the bus cannot seal goes to a queue that needs no key."""
-    key = estate.keys[estate.bus]
     for action in (READ, MAKE, "kms:ReEncryptFrom", "kms:ReEncryptTo"):
-        yield Question("EcomEventBus: the key", Request(EVENTS, action, key, sealed_event(estate.bus)), True)
+        request = Request(EVENTS, action, estate.key, sealed_event(estate.bus))
+        yield Question("EcomEventBus: the key", request, True)
     look = {**TLS, "aws:SourceAccount": ACCOUNT, "aws:SourceArn": estate.bus}
-    yield Question("EcomEventBus: the key", Request(EVENTS, "kms:DescribeKey", key, look), True)
+    yield Question("EcomEventBus: the key", Request(EVENTS, "kms:DescribeKey", estate.key, look), True)
     for stack, _, properties in estate.of("Events::EventBus"):
         dead = stack.text(properties["DeadLetterConfig"]["Arn"])
         yield from _into_queue(estate, f"EcomEventBus → {estate.names[dead]}", dead, from_rule(estate.bus))
@@ -178,8 +180,9 @@ def functions_take_their_work(estate: Estate) -> Iterator[Question]:
             name = f"{estate.names[queue]} → {function.logical}"
             for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
                 yield Question(name, Request(function.role, f"sqs:{action}", queue, TLS), True)
-            key = Request(function.role, READ, estate.keys[queue], {**via("sqs"), **sealed_queue(queue)})
-            yield Question(f"{name}: the key", key, True)
+            if queue in estate.keys:
+                key = Request(function.role, READ, estate.keys[queue], {**via("sqs"), **sealed_queue(queue)})
+                yield Question(f"{name}: the key", key, True)
 
 
 def functions_publish(estate: Estate) -> Iterator[Question]:
@@ -200,8 +203,10 @@ def functions_write_logs(estate: Estate) -> Iterator[Question]:
                 f"{function.logical}: its log", Request(function.role, f"logs:{action}", stream, TLS), True
             )
     for group in estate.arns("logs"):
-        for action in (READ, MAKE, "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"):
-            key = Request(LOGS, action, estate.keys[group], sealed_log(group))
+        for action in (
+            READ, MAKE, MAKE_UNSEEN, "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey",
+        ):  # fmt: skip
+            key = Request(LOGS, action, estate.key, sealed_log(group))
             yield Question(f"{estate.names[group]}: the key", key, True)
 
 
@@ -238,7 +243,7 @@ def the_schedule_starts_the_sweeper(estate: Estate) -> Iterator[Question]:
         yield Question(f"{logical}: its role", Request(SCHEDULER, "sts:AssumeRole", role.name, context), True)
         function, dead = stack.text(target["Arn"]), stack.text(target["DeadLetterConfig"]["Arn"])
         yield Question(
-            f"{logical} → {estate.names[function]}",
+            f"{logical} → {estate.name(function)}",
             Request(role, "lambda:InvokeFunction", function, TLS),
             True,
         )
@@ -257,9 +262,9 @@ def alarms_reach_the_operators(estate: Estate) -> Iterator[Question]:
         alarm = arn("cloudwatch", f"alarm:{stack.text(properties['AlarmName'])}")
         context = {**TLS, "aws:SourceArn": alarm, "aws:SourceAccount": ACCOUNT}
         for topic in {stack.text(each) for each in properties["AlarmActions"]}:
-            name = f"{logical} → {estate.names[topic]}"
+            name = f"{logical} → {estate.name(topic)}"
             yield Question(name, Request(CLOUDWATCH, "sns:Publish", topic, context), True)
-            for action in (READ, MAKE):
+            for action in (READ, MAKE) if topic in estate.keys else ():
                 sealed = {**context, **sealed_topic(topic)}
                 yield Question(
                     f"{name}: the key", Request(CLOUDWATCH, action, estate.keys[topic], sealed), True
@@ -295,7 +300,7 @@ def the_deployer_may_set_up(estate: Estate) -> Iterator[Question]:
             True,
         )
     for service in ("dynamodb", "lambda", "s3", "sqs", "sns"):
-        for action in (READ, MAKE):
+        for action in (READ, MAKE, MAKE_UNSEEN):
             request = Request(ADMINISTRATOR, action, estate.key, via(service))
             yield Question(f"MyKmsKey: through {service}", request, True)
 
@@ -395,7 +400,8 @@ def wrong_sources(estate: Estate) -> Iterator[Question]:
         rule = stack.text({"Fn::GetAtt": [logical, "Arn"]})
         for target in properties["Targets"]:
             feeds.setdefault(stack.text(target["Arn"]), set()).add(rule)
-            feeds[stack.text(target["DeadLetterConfig"]["Arn"])].add(rule)
+            if "DeadLetterConfig" in target:
+                feeds[stack.text(target["DeadLetterConfig"]["Arn"])].add(rule)
             if "RoleArn" in target:
                 publishers[stack.text(target["RoleArn"])].add(rule)
     elsewhere = arn("events", "rule/default/anything")
@@ -427,6 +433,9 @@ def wrong_sources(estate: Estate) -> Iterator[Question]:
             yield _unwanted(
                 estate, Request(caller, "lambda:InvokeFunction", function.arn, from_rule(elsewhere))
             )
+    # Roles are for services, not for people.
+    for role in estate.arns("iam"):
+        yield _unwanted(estate, Request(ADMINISTRATOR, "sts:AssumeRole", role, TLS))
     # Nobody says on whose behalf: as if a statement had no condition.
     for resource, action, caller in [
         *((each, "sqs:SendMessage", EVENTS) for each in estate.arns("sqs")),

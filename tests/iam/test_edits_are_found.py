@@ -139,6 +139,15 @@ OPENED = [
         "SweeperRole: a source that is not its own is allowed",
     ),
     Case(
+        PAYMENT,
+        stated(
+            "PaymentLambdaRole",
+            allows("sts:AssumeRole"),
+            changed(Principal={"Service": "lambda.amazonaws.com", **ROOT}),
+        ),
+        "PaymentLambdaRole: a source that is not its own is allowed",
+    ),
+    Case(
         ORDER, of("OrderApiPermission", "SourceArn"), "OrderLambda: a source that is not its own is allowed"
     ),
     Case(PAYMENT, less("PaymentQueuePolicy", sid("NoPlainHttp")), "PaymentQueue over plain HTTP is allowed"),
@@ -297,6 +306,38 @@ UNEVEN = [
 ]
 
 
+UNREAD = [
+    Case(
+        PAYMENT,
+        more("PaymentLambdaRole", NotAction="iam:*", Resource=TABLE),
+        "PaymentLambdaRole: statement Added",
+    ),
+    Case(
+        PAYMENT, more("PaymentQueuePolicy", NotPrincipal=ROOT, Action="sqs:*", Resource=QUEUE), "NotPrincipal"
+    ),
+    Case(
+        BASE,
+        more(
+            "MyKmsKey", Principal=ROOT, Action="kms:Decrypt", Condition={"IpAddress": {"aws:SourceIp": "::"}}
+        ),
+        "MyKmsKey: statement Added: the operator IpAddress is not known here",
+    ),
+]
+
+INCOMPLETE = [
+    Case(PAYMENT, of("StockConfirmedRule", "Targets/0/DeadLetterConfig"), "a rule without dead-letter queue"),
+    Case(
+        PAYMENT, of("StockConfirmedRule", "Targets/0/Arn", "arn:aws:lambda:x"), "a target that is a stranger"
+    ),
+    Case(PAYMENT, of("PaymentFailureTopic", "KmsMasterKeyId"), "a topic without key"),
+    Case(PAYMENT, of("PaymentQueue", "KmsMasterKeyId"), "a queue without key"),
+    Case(PAYMENT, of("PaymentLambdaLogGroup", "KmsKeyId"), "a log group without key"),
+    Case(BASE, of("EcomEventBus", "KmsKeyIdentifier"), "a bus without key"),
+    Case(PAYMENT, of("PaymentDLQAlarm", "AlarmActions", ["arn:aws:sns:x:1:y"]), "an alarm to elsewhere"),
+]
+"""What house rules speak of. Here it must only not stand in the way of what else there is to say."""
+
+
 def after(templates: dict[str, Template], case: Case) -> Estate:
     changed_one = templates[case.template].copy()
     case.edit(changed_one)
@@ -320,6 +361,18 @@ def test_a_way_that_is_opened_is_reported(templates: dict[str, Template], case: 
 def test_a_permission_out_of_step_is_reported(templates: dict[str, Template], case: Case) -> None:
     estate = after(templates, case)
     assert_found(case, chain(out_of_step(estate, recorded()), granted_for_nothing(estate)))
+
+
+@pytest.mark.parametrize("case", UNREAD, ids=str)
+def test_a_statement_that_cannot_be_evaluated_is_reported(templates: dict[str, Template], case: Case) -> None:
+    assert_found(case, iter(after(templates, case).unread))
+
+
+@pytest.mark.parametrize("case", INCOMPLETE, ids=str)
+def test_what_is_missing_stops_no_question(templates: dict[str, Template], case: Case) -> None:
+    estate = after(templates, case)
+    assert len([question for ask in (*WAYS, *STRANGERS) for question in ask(estate)]) > 5000
+    list(chain(out_of_step(estate, recorded()), granted_for_nothing(estate)))
 
 
 def assert_found(case: Case, findings: Iterator[Finding]) -> None:

@@ -121,6 +121,15 @@ def test_permissions(copied: Copied) -> None:
     )
 
 
+def test_templates_that_do_not_fit_together_do_not_pass(copied: Copied) -> None:
+    copy = copied()
+    copy.edit(
+        ("Fn::ImportValue: !Sub 'ecom-${Stage}-KmsKeyArn'", "Fn::ImportValue: !Sub 'ecom-${Stage}-Key'")
+    )
+    with pytest.raises(AssertionError, match="do not fit together: no stack exports ecom-sim-Key"):
+        copy.verdict("permissions")
+
+
 def test_ruff(copied: Copied) -> None:
     copy = copied()
     copy.write(

@@ -27,6 +27,8 @@ OWN_METRICS = {
 HEARTBEATS = {"OrdersOpenTooLong": {"Fn::If": ["Sweeps", "breaching", "notBreaching"]}}
 """Metrics that come every minute, whatever happens: silence is an alarm, where they are meant to come."""
 
+SWEEPS = {"Fn::Equals": [{"Ref": "SweepState"}, "ENABLED"]}
+
 KEY_USE = {"kms:Decrypt", "kms:GenerateDataKey"}
 """What a service needs to publish to an encrypted topic."""
 
@@ -104,6 +106,8 @@ def alarms_can_fire(template: Template) -> Findings:
             yield logical_id, "its actions are on (ActionsEnabled)"
         if alarm.get("Period", 0) % 60 or not alarm.get("Period"):
             yield logical_id, "a period is whole minutes: shorter ones cost three times as much"
+        if metric in HEARTBEATS and template.body["Conditions"].get("Sweeps") != SWEEPS:
+            yield logical_id, "its silence must be an alarm wherever SweepState is ENABLED (condition Sweeps)"
         wanted = HEARTBEATS.get(str(metric), "notBreaching")
         if alarm.get("TreatMissingData") != wanted:
             yield logical_id, f"what silence means is said (TreatMissingData: {wanted})"

@@ -90,6 +90,25 @@ def with_statement(resource: str, **values: Json) -> Edit:
     )
 
 
+def with_resource(logical_id: str, kind: str, **properties: Json) -> Edit:
+    """Add a resource of a type ("SQS::Queue"), on the line of whatever stands first."""
+
+    def edit(template: Template) -> None:
+        template.lines[logical_id] = min(template.lines.values())
+        template.resources[logical_id] = {"Type": f"AWS::{kind}", "Properties": properties}
+
+    return edit
+
+
+def under_another_operator(resource: str, wanted: Wanted, old: str, new: str) -> Edit:
+    """Compare the same as before, by another operator."""
+
+    def change(statement: Statement) -> None:
+        statement["Condition"][new] = statement["Condition"].pop(old)
+
+    return stated(resource, wanted, change)
+
+
 def _documents(template: Template, resource: str) -> list[dict[str, Json]]:
     """A resource's policy documents; a role's trust comes before what it allows."""
     properties = template.resources[resource]["Properties"]

@@ -237,6 +237,8 @@ def tables_are_safe(template: Template) -> Findings:
             yield logical_id, "a table is encrypted with the key (SSESpecification)"
         if table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
             yield logical_id, "a table has point-in-time recovery"
+        if "RecoveryPeriodInDays" in table.get("PointInTimeRecoverySpecification", {}):
+            yield logical_id, "a table can be brought back for 35 days, which is what is not said"
         if table.get("DeletionProtectionEnabled") != {"Fn::If": ["IsProd", True, False]}:
             yield logical_id, "a table has deletion protection on production: !If [IsProd, true, false]"
         if table.get("TimeToLiveSpecification") != {"AttributeName": "expiresAt", "Enabled": True}:
@@ -301,27 +303,7 @@ def buckets_are_private(template: Template) -> Findings:
             yield logical_id, "a bucket knows no ACLs (BucketOwnerEnforced)"
 
 
-USE = {
-    "kms:Decrypt",
-    "kms:Encrypt",
-    "kms:GenerateDataKey",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-    "kms:CreateGrant",
-}
-# What each service is documented to send to KMS. EventBridge on the way to queues sends no source.
-KMS_CONDITIONS = {
-    ("events.amazonaws.com", "kms:DescribeKey"): [{"aws:SourceAccount"}],
-    ("events.amazonaws.com", "use"): [
-        {"kms:EncryptionContext:aws:events:event-bus:arn"},
-        {"kms:EncryptionContext:aws:sqs:arn"},
-    ],
-    ("cloudwatch.amazonaws.com", "use"): [{"aws:SourceAccount", "kms:EncryptionContext:aws:sns:topicArn"}],
-    ("logs.${AWS::Region}.${AWS::URLSuffix}", "use"): [{"kms:EncryptionContext:aws:logs:arn"}],
-}
-
-
-def _seals_customers(statement: dict[str, Json]) -> bool:
+def seals_customers(statement: dict[str, Json]) -> bool:
     """Encrypt and Decrypt without a service between, under the context of an order of this stage alone."""
     return (
         sorted(some(statement.get("Action"))) == ["kms:Decrypt", "kms:Encrypt"]
@@ -340,61 +322,6 @@ def _seals_customers(statement: dict[str, Json]) -> bool:
             ]
         }
     )
-
-
-@rule
-def key_policy_is_scoped(template: Template) -> Findings:
-    """Administration apart from use; each AWS service bound to what it sends, context or source account."""
-    for logical_id, key in template.of("KMS::Key").items():
-        if key.get("EnableKeyRotation") is not True:
-            yield logical_id, "the key rotates"
-        if template.resources[logical_id].get("DeletionPolicy") != "Retain":
-            yield logical_id, "the key outlives its stack (DeletionPolicy: Retain)"
-        if not any(
-            refers_to(alias.get("TargetKeyId")) == logical_id for alias in template.of("KMS::Alias").values()
-        ):
-            yield logical_id, "the key has an alias"
-        served = set()
-        for _, statement in statements(key["KeyPolicy"]):
-            sid, actions = statement.get("Sid", "?"), set(some(statement.get("Action")))
-            keys = {name for comparison in statement.get("Condition", {}).values() for name in comparison}
-            if any("*" in action for action in actions):
-                yield logical_id, f"statement {sid}: no wildcard actions, name them"
-            principal = statement.get("Principal", {})
-            if principal == "*" or set(principal) - {"AWS", "Service"} or "*" in some(principal.get("AWS")):
-                yield (
-                    logical_id,
-                    f"statement {sid}: a key is for this account's principals and named services",
-                )
-            elif "Service" in principal:
-                service = sub(principal["Service"])
-                served.add(service)
-                wanted = KMS_CONDITIONS.get((service, "use" if actions & USE else "kms:DescribeKey"), [])
-                if keys not in wanted:
-                    yield (
-                        logical_id,
-                        f"statement {sid}: the condition for {service} is one of {wanted}, not {keys}",
-                    )
-            elif (
-                actions & USE
-                and keys
-                not in (
-                    {"kms:CallerAccount", "kms:ViaService"},
-                    {"kms:CallerAccount", "kms:ViaService", "kms:GrantIsForAWSResource"},
-                )
-                and not ("kms:CallerAccount" in keys and _seals_customers(statement))
-            ):
-                yield (
-                    logical_id,
-                    f"statement {sid}: use goes through a service (kms:ViaService, kms:CallerAccount),"
-                    " or seals under the context of an order of this stage",
-                )
-            elif "kms:CreateGrant" in actions and "kms:GrantIsForAWSResource" not in keys:
-                yield logical_id, f"statement {sid}: grants are for AWS resources only"
-            elif "kms:PutKeyPolicy" in actions and actions & USE:
-                yield logical_id, f"statement {sid}: who administers the key does not use it"
-        for service in sorted({name for name, _ in KMS_CONDITIONS} - served):
-            yield logical_id, f"the key policy has no statement for {service}"
 
 
 # ------------------------------------------------------------------------------------------ queues and topics
@@ -487,6 +414,8 @@ def mappings_are_capped(template: Template) -> Findings:
     for logical_id, mapping in template.of("Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield logical_id, "a mapping has FunctionResponseTypes: [ReportBatchItemFailures]"
+        if mapping.get("Enabled", True) is not True:
+            yield logical_id, "a mapping must be on (Enabled)"
         cap = {"Fn::FindInMap": ["Concurrency", {"Ref": "MaxConcurrency"}, "Invocations"]}
         if mapping.get("ScalingConfig") != {"MaximumConcurrency": cap}:
             yield logical_id, "a mapping is capped by the parameter MaxConcurrency (ScalingConfig)"
@@ -555,6 +484,8 @@ def rule_targets_are_buffered(template: Template) -> Findings:
             dead = refers_to(target.get("DeadLetterConfig", {}).get("Arn"))
             if template.type_of(dead) != "SQS::Queue":
                 yield logical_id, f"target {target['Id']} has no dead-letter queue (DeadLetterConfig)"
+        if properties.get("State", "ENABLED") != "ENABLED":
+            yield logical_id, "a rule that is switched off loses what it does not match (State)"
 
 
 @rule
@@ -569,7 +500,7 @@ def rules_may_deliver(template: Template) -> Findings:
                     yield logical_id, f"has no role that lets it publish to {resource}"
             else:
                 queues.append(resource)
-            for queue in queues:
+            for queue in filter(None, queues):
                 if not _queue_takes_from(template, queue, logical_id):
                     yield logical_id, f"the policy of {queue} does not let this rule send"
 
@@ -616,7 +547,8 @@ def _trusted(role: dict[str, Json]) -> list[str]:
     return [
         sub(service)
         for _, statement in statements(role.get("AssumeRolePolicyDocument", {}))
-        for service in some(statement.get("Principal", {}).get("Service"))
+        if isinstance(principal := statement.get("Principal"), dict)
+        for service in some(principal.get("Service"))
     ]
 
 
@@ -628,23 +560,35 @@ def callers_are_named(template: Template) -> Findings:
         for logical_id, policy in template.of(
             "SQS::QueuePolicy", "SNS::TopicPolicy", "S3::BucketPolicy"
         ).items()
+    ] + [
+        (logical_id, role["AssumeRolePolicyDocument"])
+        for logical_id, role in template.of("IAM::Role").items()
     ]
-    for logical_id, role in template.of("IAM::Role").items():
-        # Lambda sends no source when it takes on a function's role; passing a role is what guards that.
-        if _trusted(role) != ["lambda.amazonaws.com"]:
-            documents.append((logical_id, role["AssumeRolePolicyDocument"]))
     for logical_id, document in documents:
         for _, statement in statements(document):
             if statement.get("Effect") == "Allow":
-                if not condition_values(statement, "aws:SourceArn"):
-                    yield logical_id, "an allowing statement names its source (aws:SourceArn)"
-                if condition_values(statement, "aws:SourceAccount") != [{"Ref": "AWS::AccountId"}]:
-                    yield logical_id, "an allowing statement names its account (aws:SourceAccount)"
+                yield from ((logical_id, message) for message in _unnamed(statement))
     for logical_id, permission in template.of("Lambda::Permission").items():
+        if not sub(permission.get("Principal")).endswith(".amazonaws.com"):
+            yield logical_id, "a permission must be for one AWS service (Principal)"
         if "SourceArn" not in permission:
-            yield logical_id, "a permission names its source (SourceArn)"
+            yield logical_id, "a permission must name its source (SourceArn)"
         if permission.get("SourceAccount") != {"Ref": "AWS::AccountId"}:
-            yield logical_id, "a permission names its account (SourceAccount)"
+            yield logical_id, "a permission must name its account (SourceAccount)"
+
+
+def _unnamed(statement: dict[str, Json]) -> Iterator[str]:
+    """What a statement that lets somebody in leaves open about them."""
+    principal = statement.get("Principal")
+    if not (isinstance(principal, dict) and set(principal) == {"Service"} and sub(principal["Service"])):
+        yield "an allowing statement must be for one AWS service (Principal)"
+    # Lambda sends no source when it takes on a function's role; passing a role is what guards that.
+    if statement.get("Action") == "sts:AssumeRole" and principal == {"Service": "lambda.amazonaws.com"}:
+        return
+    if not condition_values(statement, "aws:SourceArn"):
+        yield "an allowing statement must name its source (aws:SourceArn)"
+    if condition_values(statement, "aws:SourceAccount") != [{"Ref": "AWS::AccountId"}]:
+        yield "an allowing statement must name its account (aws:SourceAccount)"
 
 
 # X-Ray has no resources to name: https://docs.aws.amazon.com/service-authorization, AWS X-Ray.
@@ -675,7 +619,7 @@ def roles_are_exact(template: Template) -> Findings:
                 if "*" in sub(resource) and not set(actions) <= WITHOUT_RESOURCE:
                     yield logical_id, f"wildcard resource {sub(resource)} for {actions}"
             if any(action.startswith("kms:") for action in actions) and not (
-                condition_values(statement, "kms:ViaService") or _seals_customers(statement)
+                condition_values(statement, "kms:ViaService") or seals_customers(statement)
             ):
                 yield (
                     logical_id,
@@ -842,5 +786,8 @@ def api_is_closed_and_throttled(template: Template) -> Findings:
             yield logical_id, "the access log names no caller"
 
 
-# The rules about alarms stand in a file of their own, which needs what is above.
+# More rules stand in files of their own, which need what is above.
+from . import alarm_shapes as alarm_shapes  # noqa: E402, PLC0414
 from . import alarms as alarms  # noqa: E402, PLC0414
+from . import key as key  # noqa: E402, PLC0414
+from . import policies as policies  # noqa: E402, PLC0414
