@@ -111,11 +111,23 @@ def test_a_release_that_nobody_has_is_explained(stage, repo):
 
 
 @pytest.mark.parametrize(
-    "text", ["toy-service@", "toy-service@1.1", "toy-service@v1.1.0", "toy-service@../x"]
+    "text",
+    [
+        "toy-service@",
+        "toy-service@1.1",
+        "toy-service@v1.1.0",
+        "toy-service@../x",
+        "toy-service/v",
+        "toy-service/v1",
+    ],
 )
 def test_what_is_no_version_is_refused(repo, text):
     with pytest.raises(EcomError, match="names no release"):
         wanted(repo, [text])
+
+
+def test_a_release_may_be_named_by_its_tag(repo):
+    assert wanted(repo, [f"{TOY}/v1.1.0"]) == wanted(repo, [f"{TOY}@1.1.0"])
 
 
 def test_a_service_can_be_asked_for_once(repo):

@@ -237,6 +237,7 @@ def test_artifacts_are_made_again_from_the_tag(changed: Toy) -> None:
 def test_without_a_version_it_is_the_one_of_the_package(changed: Toy) -> None:
     assert making.wanted(changed.repo, "base-infra").tag == "base-infra/v0.1.0"
     assert making.wanted(changed.repo, "base-infra@v0.1.0").tag == "base-infra/v0.1.0"
+    assert making.wanted(changed.repo, "base-infra/v0.1.0").tag == "base-infra/v0.1.0"
 
 
 @pytest.mark.parametrize("text", ["base-infra@9.9.9", "toy-service"])

@@ -13,6 +13,7 @@ from ecom_cli.bucket import Bucket
 from ecom_cli.contracts import Contract, contract_of
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
+from ecom_cli.release.versions import named
 from ecom_cli.templates import Template, parse_template
 from ecom_cli.workspace import Member, Workspace
 
@@ -59,17 +60,18 @@ class Artifact:
 def wanted(repo: Workspace, asked: Sequence[str]) -> list[Wanted]:
     """`payment-service` and `payment-service@1.3.0` as what they mean, in the order of deployment.
 
-    All services from the tree when none is asked for. Raises EcomError for a service that does not exist,
-    for what is no version, and for a service that is asked for twice.
+    A release may be named by its tag as well, `payment-service/v1.3.0`. All services from the tree when none
+    is asked for. Raises EcomError for a service that does not exist, for what is no version, and for a
+    service that is asked for twice.
     """
     versions: dict[str, str | None] = {}
     for text in asked:
-        name, at, version = text.partition("@")
-        if at and not _VERSION.fullmatch(version):
+        name, version = named(text)
+        if name != text and not _VERSION.fullmatch(version):
             raise EcomError(f"{text!r} names no release.", "As in: payment-service@1.3.0")
         if name in versions:
             raise EcomError(f"{name} is named twice.", "Name the tree's or one release.")
-        versions[name] = version if at else None
+        versions[name] = version or None
     return [Wanted(member, versions.get(member.dist)) for member in selected(repo, list(versions))]
 
 

@@ -19,7 +19,7 @@ from ecom_cli.release.assembly import FOLDER, assemble, drafted, folder_of, put
 from ecom_cli.release.checkout import NO_HOOKS, checkout
 from ecom_cli.release.plan import Plan
 from ecom_cli.release.store import Release, read
-from ecom_cli.release.versions import Version, released, tag_of
+from ecom_cli.release.versions import Version, named, released, tag_of
 from ecom_cli.uvtool import uv_path
 from ecom_cli.workspace import Member, Workspace, load
 
@@ -105,11 +105,11 @@ class Wanted:
 
 
 def wanted(repo: Workspace, text: str) -> Wanted:
-    """What `NAME` or `NAME@VERSION` means. Without a version: the one that pyproject.toml has.
+    """What `NAME`, `NAME@VERSION` or a tag means. Without a version: the one that pyproject.toml has.
 
     Raises EcomError for a version that has no tag, naming those that have one.
     """
-    name, _, asked = text.partition("@")
+    name, asked = named(text)
     member, git = repo.member(name), Git(repo.root)
     version = Version.parse(asked.removeprefix("v") or member.version)
     there = released(git, name)

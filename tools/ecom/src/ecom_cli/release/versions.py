@@ -48,6 +48,15 @@ def tag_of(name: str, version: Version) -> str:
     return f"{name}/v{version}"
 
 
+def named(text: str) -> tuple[str, str]:
+    """Name and version of `NAME`, of `NAME@VERSION` and of a tag, `NAME/vVERSION`; no version: empty.
+
+    The tag is what an automation has in its hands, and it should not have to take it apart.
+    """
+    name, _, version = text.replace("/v", "@", 1).partition("@")
+    return name, version
+
+
 def released(git: Git, name: str, *where: str) -> list[Version]:
     """The versions that have a tag, highest first; `where`: further arguments to `git tag`.
 
