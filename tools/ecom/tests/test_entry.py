@@ -123,10 +123,24 @@ def test_a_first_start_that_was_killed_is_not_waited_for(bare):
 
 def test_the_scripts_hand_their_arguments_on(bare):
     (bare / "ecom").write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
-    for script, word in (("deploy_stacks.sh", "deploy"), ("destroy_stacks.sh", "destroy")):
+    for script, words in (("deploy_stacks.sh", "<deploy>{}<--yes>"), ("destroy_stacks.sh", "<destroy>{}")):
         shutil.copy(ROOT / script, bare / script)
         done = run([str(bare / script), "--stage", "x y"])
-        assert done.stdout == f"<{word}><--stage><x y>"
+        assert done.stdout == words.format("<--stage><x y>")
+
+
+def test_a_person_who_deploys_with_the_script_is_asked(bare):
+    """Without a terminal it goes on, as it always did: nobody could answer."""
+    (bare / "ecom").write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
+    shutil.copy(ROOT / "deploy_stacks.sh", bare / "deploy_stacks.sh")
+    terminal, other_end = os.openpty()
+    try:
+        script = [str(bare / "deploy_stacks.sh")]
+        done = subprocess.run(script, stdin=other_end, capture_output=True, text=True, check=True)
+    finally:
+        os.close(terminal)
+        os.close(other_end)
+    assert done.stdout == "<deploy>"
 
 
 def test_the_scripts_of_the_repository_can_be_executed():
@@ -145,6 +159,8 @@ def test_help_names_every_command_and_imports_no_sdk():
         "order",
         "stock",
         "deploy",
+        "rollback",
+        "releases",
         "destroy",
         "build",
         "test",
