@@ -1,4 +1,4 @@
-"""The name that the API's deployment has to have."""
+"""The names that the API's deployments have to have."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ SNAPSHOT = (
 )  # fmt: skip
 
 
-def deployment_name(template: Template) -> str:
-    """`OrderApiDeployment` and ten hex digits that change with everything in the deployment's snapshot."""
+# Who may call is a parameter, and in the snapshot: one deployment for each, under this condition.
+KINDS = {"AsksIam": "Signed", "AsksUserPool": "UserPool", "AsksNobody": "Open"}
+
+
+def deployment_names(template: Template) -> dict[str, str]:
+    """By condition, a name and ten hex digits that change with everything in the deployments' snapshot."""
     parts = {
         logical_id: resource
         for logical_id, resource in template.resources.items()
         if template.type_of(logical_id) in {f"ApiGateway::{kind}" for kind in SNAPSHOT}
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return f"OrderApiDeployment{hashlib.sha256(canonical.encode()).hexdigest()[:10]}"
+    digits = hashlib.sha256(canonical.encode()).hexdigest()[:10]
+    return {condition: f"{kind}Deployment{digits}" for condition, kind in KINDS.items()}

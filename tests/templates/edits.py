@@ -18,10 +18,13 @@ PAYMENT, SHIPPING = "payment-service", "shipping-service"
 
 
 def put(path: str, value: Any = GONE) -> Edit:
-    """Set what stands at a path of the template, or take it out. A part of the path may be a list's index."""
+    """Set what stands at a path of the template, or take it out. A part of the path may be a list's index.
+
+    A slash inside a part is written ~1, as in a JSON pointer (RFC 6901).
+    """
 
     def edit(template: Template) -> None:
-        *way, last = path.split("/")
+        *way, last = (part.replace("~1", "/") for part in path.split("/"))
         node: Any = template.body
         for part in way:
             node = node[int(part)] if isinstance(node, list) else node[part]

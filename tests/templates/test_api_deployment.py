@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from .api import deployment_name
+from .api import KINDS, deployment_names
 from .template import Template
 
 
@@ -13,25 +15,48 @@ def template(templates: dict[str, Template]) -> Template:
     return templates["order-service"].copy()
 
 
-def test_the_deployment_is_named_after_what_it_holds(template: Template) -> None:
-    (name,) = template.of("ApiGateway::Deployment")
-    wanted = deployment_name(template)
-    assert name == wanted, (
-        f"the API has changed, so it needs a new deployment: rename {name} to {wanted} in order-stack.yaml, "
-        "at the resource and at OrderApiStage"
+def deployments(template: Template) -> dict[str, str]:
+    """By the condition under which each is made."""
+    names = template.of("ApiGateway::Deployment")
+    return {str(template.resources[name].get("Condition")): name for name in names}
+
+
+def test_the_deployments_are_named_after_what_they_hold(template: Template) -> None:
+    found, wanted = deployments(template), deployment_names(template)
+    assert found == wanted, (
+        f"the API has changed, so it needs new deployments: rename {sorted(found.values())} to "
+        f"{sorted(wanted.values())} in order-stack.yaml, at the resources and at OrderApiStage"
     )
 
 
-def test_the_stage_shows_the_deployment(template: Template) -> None:
-    (name,) = template.of("ApiGateway::Deployment")
-    assert [stage["DeploymentId"] for stage in template.of("ApiGateway::Stage").values()] == [{"Ref": name}]
+def chosen(value: Any, asked: str) -> Any:
+    """What a value is where one condition holds and the others do not."""
+    while isinstance(value, dict) and "Fn::If" in value:
+        condition, yes, no = value["Fn::If"]
+        assert condition in KINDS
+        value = yes if condition == asked else no
+    return value
+
+
+@pytest.mark.parametrize("asked", KINDS)
+def test_the_stage_shows_the_deployment_that_is_made(template: Template, asked: str) -> None:
+    (stage,) = template.of("ApiGateway::Stage").values()
+    assert chosen(stage["DeploymentId"], asked) == {"Ref": deployments(template)[asked]}
+
+
+def test_there_is_one_for_everybody_who_may_be_asked(template: Template) -> None:
+    """Another parameter would otherwise leave the stage with the snapshot of the one before."""
+    conditions = template.body["Conditions"]
+    asked = [conditions[name] for name in KINDS]
+    values = template.body["Parameters"]["ApiAuthorization"]["AllowedValues"]
+    assert asked == [{"Fn::Equals": [{"Ref": "ApiAuthorization"}, value]} for value in values]
 
 
 def test_the_snapshot_is_taken_when_everything_is_there(template: Template) -> None:
-    (name,) = template.of("ApiGateway::Deployment")
     parts = set(template.of("ApiGateway::Method", "ApiGateway::GatewayResponse"))
-    missing = parts - set(template.resources[name]["DependsOn"])
-    assert not missing, f"{name} may be taken before {sorted(missing)} exist: add them to its DependsOn"
+    for name in template.of("ApiGateway::Deployment"):
+        missing = parts - set(template.resources[name]["DependsOn"])
+        assert not missing, f"{name} may be taken before {sorted(missing)} exist: add them to its DependsOn"
 
 
 @pytest.mark.parametrize(
@@ -41,24 +66,44 @@ def test_the_snapshot_is_taken_when_everything_is_there(template: Template) -> N
         ("OrderResource", "PathPart", "{id}"),
         ("ClientErrorResponse", "ResponseTemplates", {}),
         ("OrderApi", "Description", "another"),
+        ("OrderApiAuthorizer", "IdentitySource", "method.request.header.Token"),
+        ("OrderApiValidator", "ValidateRequestBody", False),
+        ("OrderRequestModel", "Schema", {"type": "object"}),
     ],
 )
-def test_any_change_of_the_api_asks_for_a_new_name(
+def test_any_change_of_the_api_asks_for_new_names(
     template: Template, resource: str, path: str, value: object
 ) -> None:
-    before = deployment_name(template)
+    before = deployment_names(template)
     template.resources[resource]["Properties"][path] = value
-    assert deployment_name(template) != before
+    assert not set(deployment_names(template).values()) & set(before.values())
 
 
-def test_a_new_method_asks_for_a_new_name(template: Template) -> None:
-    before = deployment_name(template)
+def test_a_new_method_asks_for_new_names(template: Template) -> None:
+    before = deployment_names(template)
     template.resources["DeleteOrderMethod"] = template.resources["GetOrderMethod"]
-    assert deployment_name(template) != before
+    assert not set(deployment_names(template).values()) & set(before.values())
 
 
-def test_what_is_not_in_the_snapshot_keeps_the_name(template: Template) -> None:
-    before = deployment_name(template)
+def test_what_is_not_in_the_snapshot_keeps_the_names(template: Template) -> None:
+    before = deployment_names(template)
     template.resources["OrderApiStage"]["Properties"]["TracingEnabled"] = False
     template.resources["OrderLambda"]["Properties"]["MemorySize"] = 1024
-    assert deployment_name(template) == before
+    assert deployment_names(template) == before
+
+
+def test_no_other_parameter_is_in_the_snapshot(template: Template) -> None:
+    """Nothing could tell that it changed. The stage's name is not one: it belongs to the stack for life."""
+    from .api import SNAPSHOT
+    from .template import walk
+
+    parameters = template.body["Parameters"].keys() - {"Stage", "ApiAuthorization"}
+    kinds = [f"ApiGateway::{kind}" for kind in SNAPSHOT]
+    read = {
+        f"{logical_id} reads {name}"
+        for logical_id, properties in template.of(*kinds).items()
+        for node in walk(properties)
+        for name in parameters
+        if node == {"Ref": name} or (isinstance(node, str) and f"${{{name}}}" in node)
+    }
+    assert not read

@@ -43,6 +43,26 @@ class Case:
 
 
 QUEUE = {"Fn::GetAtt": ["PaymentQueue", "Arn"]}
+STAGE, POOL = {"Ref": "Stage"}, {"Ref": "UserPoolId"}
+LOCAL_AND_DEV = ["local", "dev"]
+HEADER = "gatewayresponse.header."
+TEMPLATE = "ResponseTemplates/application~1json"
+LOG = "AccessLogSetting/Fn::If/1/Format"
+GATEWAY_RESPONSES = {
+    "ACCESS_DENIED": "DeniedResponse",
+    "BAD_REQUEST_BODY": "BadBodyResponse",
+    "DEFAULT_4XX": "ClientErrorResponse",
+    "DEFAULT_5XX": "ServerErrorResponse",
+    "EXPIRED_TOKEN": "ExpiredResponse",
+    "INTEGRATION_TIMEOUT": "TimedOutResponse",
+    "INVALID_SIGNATURE": "BadSignatureResponse",
+    "MISSING_AUTHENTICATION_TOKEN": "NoRouteResponse",
+    "REQUEST_TOO_LARGE": "TooLargeResponse",
+    "RESOURCE_NOT_FOUND": "NotFoundResponse",
+    "THROTTLED": "ThrottledResponse",
+    "UNAUTHORIZED": "BadTokenResponse",
+    "WAF_FILTERED": "FilteredResponse",
+}
 
 PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     "sections_in_order": [
@@ -59,6 +79,8 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     "raw_and_small": [
         (PAYMENT, put("Transform", "AWS::Serverless-2016-10-31"), "Transform", "no transforms"),
         (PAYMENT, rewritten("Resources:\n", "Resources:\n" + "# why\n" * 9000), "template", "bytes long"),
+        (ORDER, rewritten("Resources:\n", "Resources:\n" + "# why\n" * 9000), "template", "than 65536"),
+        (ORDER, lambda t: setattr(t, "text", t.text[:40_000]), "template", "out of LONG"),
     ],
     "no_places_in_the_template": [
         (BASE, rewritten("${AWS::Partition}", "aws"), "line", "a fixed partition"),
@@ -447,9 +469,30 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     "api_is_closed_and_throttled": [
         (ORDER, of("GetOrderMethod", "AuthorizationType", "NONE"), "GetOrderMethod", "ApiAuthorization"),
         (ORDER, put("Parameters/ApiAuthorization/Default", "NONE"), "OrderApi", "closed"),
-        (ORDER, put("Rules"), "OrderApi", "AuthorizationType NONE"),
-        (ORDER, without("ServerErrorResponse"), "OrderApi", "DEFAULT_5XX"),
+        (ORDER, put("Parameters/ApiAuthorization/AllowedValues/1", "CUSTOM"), "OrderApi", "is one of"),
+        (ORDER, put("Rules"), "OrderApi", "AuthorizationType NONE is for the stage 'local' only"),
+        (
+            ORDER,
+            put("Rules/OpenApiOnlyOnALaptop/Assertions/0/Assert", {"Fn::Contains": [LOCAL_AND_DEV, STAGE]}),
+            "OrderApi",
+            "let {'Stage': 'dev', 'ApiAuthorization': 'NONE'} pass",
+        ),
+        (
+            ORDER,
+            put("Rules/OpenApiOnlyOnALaptop/RuleCondition", {"Fn::Equals": [STAGE, "prod"]}),
+            "OrderApi",
+            "'Stage': 'dev'",
+        ),
+        (ORDER, put("Rules/UserPoolWhereItIsAsked/Assertions/0"), "OrderApi", "named where it is asked"),
+        (ORDER, put("Rules/UserPoolWhereItIsAsked/Assertions/1"), "OrderApi", "only where it is asked"),
+        (
+            ORDER,
+            put("Rules/UserPoolWhereItIsAsked/Assertions/1/Assert", {"Fn::Equals": [POOL, ""]}),
+            "OrderApi",
+            "refuse {'Stage': 'prod'",
+        ),
         (ORDER, of("OrderApiStage", "MethodSettings"), "OrderApiStage", "throttled"),
+        (ORDER, of("OrderApiStage", "MethodSettings/0/ThrottlingRateLimit", 0), "OrderApiStage", "ApiRate"),
         (
             ORDER,
             of("OrderApiStage", "MethodSettings/0/DataTraceEnabled", True),
@@ -457,13 +500,106 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "whole orders",
         ),
         (ORDER, of("OrderApiStage", "TracingEnabled"), "OrderApiStage", "tracing"),
-        (ORDER, of("OrderApiStage", "AccessLogSetting"), "OrderApiStage", "access log"),
+    ],
+    "api_asks_the_pool_it_was_given": [
+        (ORDER, of("ListOrdersMethod", "AuthorizerId"), "ListOrdersMethod", "AuthorizerId"),
         (
             ORDER,
-            of("OrderApiStage", "AccessLogSetting/Fn::If/1/Format", "$context.identity.sourceIp"),
+            of("ListOrdersMethod", "AuthorizerId/Fn::If/0", "AsksIam"),
+            "ListOrdersMethod",
+            "AuthorizerId",
+        ),
+        (ORDER, without("OrderApiAuthorizer"), "PlaceOrderMethod", "AuthorizerId"),
+        (ORDER, put("Resources/OrderApiAuthorizer/Condition"), "OrderApiAuthorizer", "Condition"),
+        (ORDER, of("OrderApiAuthorizer", "Type", "TOKEN"), "OrderApiAuthorizer", "Type"),
+        (
+            ORDER,
+            of("OrderApiAuthorizer", "ProviderARNs/0", {"Fn::Sub": "userpool/${UserPoolId}"}),
+            "OrderApiAuthorizer",
+            "stage's variable",
+        ),
+        (ORDER, of("OrderApiStage", "Variables"), "OrderApiStage", "which pool"),
+        (ORDER, put("Parameters/UserPoolId/AllowedPattern", "^.*$"), "OrderApiAuthorizer", "'*' pass"),
+        (ORDER, put("Parameters/UserPoolId/AllowedPattern", "^.+_.+$"), "OrderApiAuthorizer", "refuses ''"),
+    ],
+    "api_requests_are_checked": [
+        (ORDER, of("GetOrderMethod", "RequestValidatorId"), "GetOrderMethod", "validator"),
+        (ORDER, without("OrderApiValidator"), "PlaceOrderMethod", "validator"),
+        (ORDER, of("OrderApiValidator", "ValidateRequestBody", False), "PlaceOrderMethod", "validator"),
+        (ORDER, of("OrderApiValidator", "ValidateRequestParameters"), "ListOrdersMethod", "validator"),
+        (ORDER, of("PlaceOrderMethod", "RequestModels"), "PlaceOrderMethod", "model"),
+        (ORDER, without("OrderRequestModel"), "PlaceOrderMethod", "model"),
+        (ORDER, of("OrderRequestModel", "Schema/$schema"), "OrderRequestModel", "draft 4"),
+        (ORDER, of("OrderRequestModel", "Schema/additionalProperties"), "OrderRequestModel", "misspelt"),
+    ],
+    "api_answers_are_problems": [
+        *((ORDER, without(name), "OrderApi", kind) for kind, name in GATEWAY_RESPONSES.items()),
+        (
+            ORDER,
+            of("ThrottledResponse", f"ResponseParameters/{HEADER}Content-Type", "'application/json'"),
+            "ThrottledResponse",
+            "application/problem+json",
+        ),
+        (
+            ORDER,
+            of("DeniedResponse", "ResponseParameters"),
+            "DeniedResponse",
+            "application/problem+json",
+        ),
+        (
+            ORDER,
+            of("ThrottledResponse", f"ResponseParameters/{HEADER}Retry-After"),
+            "ThrottledResponse",
+            "Retry-After",
+        ),
+        (
+            ORDER,
+            of("ExpiredResponse", f"ResponseParameters/{HEADER}WWW-Authenticate"),
+            "ExpiredResponse",
+            "challenge",
+        ),
+        (
+            ORDER,
+            of("BadTokenResponse", f"ResponseParameters/{HEADER}WWW-Authenticate", "'Bearer'"),
+            "BadTokenResponse",
+            "challenge",
+        ),
+        (
+            ORDER,
+            of("NoRouteResponse", f"ResponseParameters/{HEADER}WWW-Authenticate"),
+            "NoRouteResponse",
+            "challenge",
+        ),
+        (ORDER, of("NoRouteResponse", "StatusCode", "403"), "NoRouteResponse", "its StatusCode 403"),
+        (ORDER, of("TimedOutResponse", "StatusCode"), "TimedOutResponse", "says 504"),
+        (ORDER, of("NotFoundResponse", "ResponseType", "THROTTLED"), "ThrottledResponse", "one answer"),
+        (ORDER, of("DeniedResponse", "ResponseTemplates"), "DeniedResponse", "one body"),
+        (ORDER, of("DeniedResponse", TEMPLATE, '{"type": "about:blank"}'), "DeniedResponse", "detail"),
+        (
+            ORDER,
+            of("DeniedResponse", TEMPLATE, '{"title": $context.error.messageString}'),
+            "DeniedResponse",
+            "not JSON",
+        ),
+        (
+            ORDER,
+            of("BadBodyResponse", TEMPLATE, '{"title": "$context.error.validationErrorString"}'),
+            "BadBodyResponse",
+            "repeat what was sent",
+        ),
+    ],
+    "api_logs_name_nobody": [
+        (ORDER, of("OrderApiStage", "AccessLogSetting"), "OrderApiStage", "access log"),
+        (ORDER, of("OrderApiStage", LOG, "$context.identity.sourceIp"), "OrderApiStage", "no caller"),
+        (
+            ORDER,
+            of("OrderApiStage", LOG, '{"s": "$context.authorizer.claims.sub"}'),
             "OrderApiStage",
             "no caller",
         ),
+        (ORDER, of("OrderApiStage", LOG, '{"e": "$context.error.message"}'), "OrderApiStage", "was sent"),
+        (ORDER, of("OrderApiStage", LOG, "$context.requestId $context.status"), "OrderApiStage", "is JSON"),
+        (ORDER, of("OrderApiStage", LOG, '{"id": "$context.requestId"}'), "OrderApiStage", "how it ended"),
     ],
     "every_part_has_its_alarms": [
         (PAYMENT, without("PaymentLambdaErrorsAlarm"), "PaymentLambda", "Errors"),
