@@ -9,7 +9,7 @@ import pytest
 from ecom_cli.lint.findings import Finding
 from ecom_cli.lint.gate import Verdict
 
-from .conftest import CODE, TEMPLATE, Copy
+from .conftest import CODE, SERVICE, TEMPLATE, Copy
 
 Copied = Callable[[], Copy]
 
@@ -141,7 +141,7 @@ def test_ruff(copied: Copied) -> None:
     assert "# noqa: F821 - WHY" in about(verdict, "F821").advice
 
 
-@pytest.mark.parametrize("tool", ["ruff check", "ruff format", "mypy", "bandit", "detect-secrets"])
+@pytest.mark.parametrize("tool", ["ruff check", "ruff format", "mypy", "bandit", "detect-secrets", "imports"])
 def test_code_in_which_nothing_is_planted(copied: Copied, tool: str) -> None:
     copy = copied()
     copy.write("def one() -> int:\n    return 1\n")
@@ -162,6 +162,60 @@ def test_mypy(copied: Copied) -> None:
     verdict = copy.verdict("mypy")
     assert in_code(verdict) == [(1, "assignment"), (2, "waiver-without-reason")]
     assert "int" in verdict.findings[0].message
+
+
+def test_imports(copied: Copied) -> None:
+    copy = copied()
+    copy.write(
+        "from typing import TYPE_CHECKING\n"
+        "import boto3\n"
+        "from botocore.config import Config\n"
+        "from ecom_common.facts import Fact\n"
+        "from payment_service.model import charge\n"
+        "import inventory_service.model\n"
+        "def later():\n"
+        "    import httpx, nosuchmodule\n"
+        "    from pytest import fixture\n"
+        "if TYPE_CHECKING:\n"
+        "    from mypy_boto3_sqs import SQSClient\n"
+    )
+    verdict = copy.verdict("imports")
+    assert sorted(in_code(verdict)) == [
+        (6, "undeclared"),
+        (8, "undeclared"),
+        (8, "undeclared"),
+        (9, "for-tests-only"),
+    ]
+    assert {finding.resource for finding in verdict.findings} == {
+        *("inventory_service", "httpx", "nosuchmodule", "pytest")
+    }
+    assert "imports inventory_service, which payment-service does not declare" in verdict.findings[0].message
+    assert f"packages/{SERVICE}/pyproject.toml" in verdict.findings[0].advice
+
+
+def test_imports_of_tests_are_declared_too(copied: Copied) -> None:
+    copy = copied()
+    path = f"packages/{SERVICE}/tests/test_planted.py"
+    copy.write("import moto\nimport pytest\nimport hypothesis\nimport greenlet\nimport till\n", path)
+    copy.write("", f"packages/{SERVICE}/tests/till.py")
+    verdict = copy.verdict("imports")
+    assert [(f.path, f.line, f.resource) for f in verdict.findings] == [(path, 4, "greenlet")]
+
+
+def test_an_import_from_elsewhere_needs_a_reason_and_a_reason_an_import(copied: Copied) -> None:
+    copy = copied()
+    copy.write("import httpx\nimport httpx.auth\nimport greenlet\n")
+    project = copy.root / f"packages/{SERVICE}/pyproject.toml"
+    waivers = (
+        'httpx = "somebody else puts it there"\ngreenlet = "so what"\njinja2 = "it was here once, long ago"\n'
+    )
+    project.write_text(project.read_text() + f"\n[tool.ecom.undeclared]\n{waivers}")
+    verdict = copy.verdict("imports")
+    assert [(f.path, f.rule, f.resource) for f in verdict.findings] == [
+        (f"packages/{SERVICE}/pyproject.toml", "stale-waiver", "jinja2"),
+        (CODE, "waiver-without-reason", "greenlet"),
+    ]
+    assert [(w.resource, w.reason) for w in verdict.waived] == [("httpx", "somebody else puts it there")]
 
 
 def test_bandit(copied: Copied) -> None:

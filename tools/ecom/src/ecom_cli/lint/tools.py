@@ -10,6 +10,7 @@ from typing import Any
 
 from ecom_cli import pins as pinning
 from ecom_cli.environments import environment
+from ecom_cli.lint import imports as declared
 from ecom_cli.lint import waivers as waived
 from ecom_cli.lint import workflows
 from ecom_cli.lint.findings import Finding, Waiver
@@ -259,6 +260,7 @@ TOOLS = (
     Tool("mypy", "types, strictly", mypy, 10, _sources, quick=True),
     Tool("house rules", "what this system wants of its templates", house_rules, 2, _templates, quick=True),
     Tool("permissions", "who may do what, and who may not", permissions, 3, _templates, quick=True),
+    Tool(declared.IMPORTS, "what is imported is declared", declared.imports, 3, declared.subject, quick=True),
     Tool("pins", "exact versions, in step with the dependencies", pins, 0.5, quick=True, whole=True),
     Tool("schemas", "keys that GitHub knows", workflows.schemas, 2, workflows.files, quick=True, whole=True),
     Tool("zizmor", "dangerous workflows", workflows.zizmor, 0.2, workflows.files, quick=True, whole=True),
