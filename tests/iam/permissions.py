@@ -41,8 +41,8 @@ KEY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 DynamoDB developer guide, "DynamoDB encryption at rest usage notes", "Monitoring DynamoDB interaction with AWS
 KMS": whoever accesses a table is the user of Decrypt (of the table's key, after five minutes without it);
 GenerateDataKey is DynamoDB's own, with a grant, when encryption begins. The longer list under "Key policy for
-a customer managed key" is for the principal who selects the key: the deployer. SQS developer guide, "Key management": a producer makes data keys and opens them, a
-consumer opens them."""
+a customer managed key" is for the principal who selects the key: the deployer.
+SQS developer guide, "Key management": a producer makes data keys and opens them, a consumer opens them."""
 
 
 def recorded() -> dict[str, set[Use]]:
