@@ -21,28 +21,59 @@ from ecom_common.telemetry import FIELDS
 ROOT = Path(__file__).resolve().parent.parent
 TELEMETRY = "telemetry.py"
 LEVELS = ("debug", "info", "warning", "error", "critical")
-SILENT = frozenset({"print", "exception", "append_keys", "append_context_keys", "inject_lambda_context"})
+SILENT = frozenset(
+    {
+        *("print", "pprint", "exception", "log", "warn", "fatal"),
+        *("append_keys", "append_context_keys", "inject_lambda_context", "structure_logs"),
+    }
+)
 """Ways past the list: standard output is the log, and powertools' own ways take anything."""
+LOUD = frozenset({"logging", "pprint", "traceback", "warnings"})
+"""Modules that write to standard output or error of their own accord."""
 
 
 def flaws(tree: ast.Module, name: str) -> Iterator[str]:
     """All that is wrong with how a module logs, each with its line."""
     for node in ast.walk(tree):
+        if name != TELEMETRY and isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute):
+            yield from (f":{node.lineno} {way} goes past the list" for way in _ways_past(node))
         if not isinstance(node, ast.Call):
             continue
         called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        owner = getattr(getattr(node.func, "value", None), "id", "")
+        of = getattr(node.func, "value", None)
+        owner = getattr(of, "attr", getattr(of, "id", ""))
         if called in SILENT and (owner in ("logger", "") or called == "print") and name != TELEMETRY:
             yield f":{node.lineno} {called} goes past the list"
         if owner == "logger" and called in LEVELS:
-            yield from _line(tree, node, node.args[:1], name)
+            yield from _line(tree, node, node.args, name)
         elif called == "log_failure":
-            yield from _line(tree, node, node.args[1:2], name)
+            yield from _line(tree, node, node.args[1:], name)
+
+
+def _ways_past(node: ast.Import | ast.ImportFrom | ast.Attribute) -> Iterator[str]:
+    """Modules that print, the streams themselves, and names under which a call would not be seen."""
+    if isinstance(node, ast.Attribute):
+        if node.attr in ("stdout", "stderr"):
+            yield node.attr
+        return
+    module = node.module if isinstance(node, ast.ImportFrom) else None
+    for each in node.names:
+        if (module or each.name).partition(".")[0] in LOUD:
+            yield module or each.name
+        elif each.name in ("logger", "log_failure", "stdout", "stderr") and each.asname not in (
+            None,
+            each.name,
+        ):
+            yield f"{each.name} under another name"
+        elif each.name in ("stdout", "stderr"):
+            yield each.name
 
 
 def _line(tree: ast.Module, node: ast.Call, message: list[ast.expr], name: str) -> Iterator[str]:
     if name != TELEMETRY and not (message and isinstance(message[0], ast.Constant)):
         yield f":{node.lineno} the message is no fixed sentence: it could say anything"
+    if len(message) > 1:
+        yield f":{node.lineno} the sentence is filled in with {ast.unparse(message[1])}"
     for keyword in node.keywords:
         if keyword.arg not in (None, "extra"):
             found: set[str] | None = {str(keyword.arg)}
@@ -139,6 +170,15 @@ def test_the_walk_sees_the_calls_there_are() -> None:
         ("logger.exception('m')", "exception goes past"),
         ("logger.append_keys(email=1)", "append_keys goes past"),
         ("logger.warning('m', email=1)", "email is not on the list"),
+        ("logger.info('order of %s', name)", "filled in with name"),
+        ("log_failure(error, 'order of %s', name)", "filled in with name"),
+        ("telemetry.logger.info(f'order of {name}')", "no fixed sentence"),
+        ("logger.log(20, name)", "log goes past"),
+        ("from ecom_common.telemetry import logger as log", "under another name"),
+        ("import logging", "logging goes past"),
+        ("from traceback import print_exc", "traceback goes past"),
+        ("sys.stderr.write(name)", "stderr goes past"),
+        ("from sys import stdout", "stdout goes past"),
     ],
 )
 def test_the_walk_finds(code: str, said: str) -> None:

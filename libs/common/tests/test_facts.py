@@ -211,6 +211,14 @@ class TestReading:
             received(json.dumps(body(placedAt="Jane Doe, 12 High Street")))
         assert str(poison.value) == "data.placedAt is not a time with a zone"
 
+    @pytest.mark.parametrize("missing", ["orderId", "placedAt"])
+    def test_not_even_its_type(self, missing: str) -> None:
+        """Before a type is known to be one of ours, it is a text of somebody's; and reasons are logged."""
+        stray = {**body(**{missing: None}), "detail-type": "anna@example.org"}
+        with pytest.raises(Poison, match=f"data has no {missing}") as poison:
+            received(json.dumps(stray))
+        assert "anna" not in str(poison.value)
+
 
 class TestFields:
     def fact(self, **data: Any) -> Fact:

@@ -120,6 +120,17 @@ class TestListedFields:
         assert {"exception", "exception_name"} <= dropped
         dropped.clear()
 
+    @pytest.mark.parametrize(
+        "said", [("order of %s", SECRET), ({"customer": SECRET},), (ValueError(SECRET),)], ids=str
+    )
+    def test_a_sentence_is_fixed(self, log: Log, said: tuple[Any, ...]) -> None:
+        logger.info(*said)
+        assert SECRET not in log.text
+        assert log.lines[0]["level"] == "INFO", "the line itself is there"
+        assert dropped == {"message"}
+        assert counted()["LogFieldsDropped"] == 1
+        dropped.clear()
+
     def test_a_test_that_logs_something_else_fails(self) -> None:
         with pytest.raises(AssertionError, match="customer"), captured_log():
             logger.info("order placed", extra={"customer": SECRET})

@@ -170,9 +170,10 @@ def received(body: str, attempt: int = 1) -> Fact:
         trace_id=metadata.get("traceId"),
         attempt=attempt,
     )
-    fact.text("orderId")
+    # Not by fact.text, whose words name the type: until that is known, it is something that somebody sent.
+    _text(data, "orderId", "data")
     try:
-        parse_iso(fact.text("placedAt"))
+        parse_iso(_text(data, "placedAt", "data"))
     except ValueError as error:
         raise Poison("data.placedAt is not a time with a zone") from error
     return fact

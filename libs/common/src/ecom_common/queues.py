@@ -41,7 +41,7 @@ class Queues:
 
         Raises an AwsError where that fails: the record must fail then, and the queue's own redrive keeps it.
         """
-        # A reason may quote what came in, and SQS refuses control characters and empty attributes.
+        # Reasons are words of ours; SQS would refuse one with a control character, or an empty one.
         printable = "".join(letter if letter.isprintable() else "?" for letter in reason[:256])
         notes = {
             "reason": printable or "(no reason given)",

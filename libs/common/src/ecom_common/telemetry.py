@@ -20,6 +20,8 @@ from ecom_common import tracing
 from ecom_common.errors import Mender, Retry, code_of, mender_of, names_the_key
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 FIELDS = frozenset(
@@ -47,8 +49,16 @@ dropped: set[str] = set()
 class _ListedFieldsOnly(LambdaPowertoolsFormatter):
     """Leaves out and counts what is not on the list. Dropped and not refused: a line less would be worse.
 
-    That goes for powertools' own `exception` too, which would quote the error.
+    That goes for powertools' own `exception` too, which would quote the error. A message that is not a fixed
+    sentence is cut back to the part that is.
     """
+
+    def format(self, record: LogRecord) -> str:
+        if record.args or not isinstance(record.msg, str):
+            record.msg, record.args = record.msg if isinstance(record.msg, str) else "(no sentence)", None
+            dropped.add("message")
+            count("LogFieldsDropped")
+        return super().format(record)
 
     def serialize(self, log: Any) -> str:
         line: Mapping[str, Any] = log
