@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,21 @@ def test_a_build_that_was_interrupted_leaves_nothing_that_counts(zip_repo):
     assert toy(repo).sha256 == built.sha256
     shutil.rmtree(repo.state)
     assert toy(repo).sha256 == built.sha256
+
+
+def test_packages_are_installed_under_the_workspaces_own_constraints(
+    zip_repo: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tool may be another commit's than what it builds, with other versions in its pyproject.toml."""
+    repo = zip_repo()
+    (repo.root / ".ecom/build/vendor").unlink()  # nothing is installed yet
+    where: list[Path | None] = []
+
+    def uv(*arguments: str, cwd: Path | None = None) -> str:
+        where.append(cwd)
+        raise EcomError("stop here")
+
+    monkeypatch.setattr(builder, "uv", uv)
+    with pytest.raises(EcomError, match="stop here"):
+        builder.vendored(repo, repo.member("toy-service"))
+    assert where == [repo.root]

@@ -115,6 +115,7 @@ def vendored(repo: Workspace, member: Member) -> Path:
             "--link-mode", "copy", "--no-compile-bytecode",
             "--python", sys.executable,
             "--python-version", LAMBDA_PYTHON, "--python-platform", LAMBDA_PLATFORM,
+            cwd=repo.root,  # with that workspace's constraints, not those of the tool's own
         )  # fmt: skip
         draft.chmod(0o755)
         try:

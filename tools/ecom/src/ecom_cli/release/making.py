@@ -68,6 +68,7 @@ def _committed(folder: Path, plan: Plan) -> str:
     if plan.files:
         for path, text in plan.files.items():
             (folder / path).write_bytes(text.encode())
+        git.run("add", "--", *plan.files)
         git.run("-c", NO_HOOKS, "commit", "--quiet", "--message", plan.subject, "--", *plan.files)
     return git.commit_of("HEAD")
 
