@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import inspect
 import re
 import shlex
 from collections import Counter
@@ -14,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-
-from ecom_cli import cli
+from typed import commands, wrong_with_ecom
 
 from .alarms import OWN_METRICS, RUNBOOK
 from .template import ROOT, SERVICES, Template
@@ -44,19 +40,6 @@ def alarms(templates: dict[str, Template]) -> Iterator[tuple[str, str]]:
             yield f"{template.name} {logical_id}", Path(found[1]).stem
 
 
-def commands(text: str) -> list[str]:
-    """What is to be typed: the lines of console blocks, and what stands in backticks and is a command."""
-    typed: list[str] = []
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        for line in block.splitlines():
-            inner = re.findall(r"\$\(([^()]*)\)", line)
-            rest = re.sub(r"\$\([^()]*\)", "", line)
-            typed += [*inner, rest] if not re.fullmatch(r"[A-Z]+=\S*(\s+#.*)?", rest.strip()) else inner
-    outside = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    typed += re.findall(r"`((?:\./ecom|aws) [^`]+)`", outside)
-    return [command.strip() for command in typed]
-
-
 def wrong_with(command: str) -> str:
     """Why a command cannot be typed as it stands; empty where it can."""
     try:
@@ -68,35 +51,6 @@ def wrong_with(command: str) -> str:
     if words[:1] == ["aws"]:
         return wrong_with_aws(words[1:])
     return "neither ./ecom nor aws"
-
-
-def wrong_with_ecom(words: list[str]) -> str:
-    command: Any = typer.main.get_command(cli.app)
-    # Typer carries its own click: a group shows by what it has, not by its class.
-    while getattr(command, "commands", None):
-        if not words or words[0] not in command.commands:
-            return f"there is no command {words[:1]}"
-        name, words = words[0], words[1:]
-        command = _handed_on(command.commands[name])
-    try:
-        command.make_context("ecom", [*words])
-    except Exception as error:  # noqa: BLE001 - whatever refuses the words, they cannot be typed
-        return f"{type(error).__name__}: {getattr(error, 'message', error)}"
-    return ""
-
-
-def _handed_on(command: Any) -> Any:
-    """The command itself, where the one at the top only hands its words on to a module of its own."""
-    source = inspect.getsource(command.callback) if command.callback else ""
-    found = re.search(r'_hand_on\(ctx, "([\w.]+)", "(\w+)"\)', source)
-    if not found:
-        return command
-    there = getattr(importlib.import_module(found[1]), found[2])
-    if isinstance(there, typer.Typer):
-        return typer.main.get_command(there)
-    single = typer.Typer(add_completion=False)
-    single.command()(there)
-    return typer.main.get_command(single)
 
 
 @cache
