@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Set
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import jsonschema
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 import ecom_common.facts
 from contracts.facts import PACKAGES, READERS
+from ecom_cli.contracts.schemas import cases_of, matched_by
+from ecom_cli.contracts.shapes import Cases, Shape, canonical, meet
 from ecom_cli.templates import parse_template
 from ecom_common.errors import Poison
 from ecom_common.facts import SCHEMA_VERSION, Fact, parse_iso, received
@@ -151,17 +154,22 @@ _JSON = st.recursive(
 _TIMES = st.sampled_from(
     ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00+02:00", "2024-02-29T23:59:59.999999-05:30"]
 )
+_SAMPLES = ["8580df03-7d3b-5c7a-a145-db2a9299dbbd", "ITEM_ID-15", "a", "USD", "EUR"]
+"""Texts for the patterns of the schemas: making texts from patterns takes a hundred times as long."""
 
 
-def valid(schema: Mapping[str, Any], value: Any) -> bool:
-    """Whether jsonschema takes the value."""
-    return jsonschema.Draft202012Validator(schema, format_checker=FORMATS).is_valid(value)
+def judge(schema: Any) -> jsonschema.Draft202012Validator:
+    """jsonschema's word on values of a schema, formats included."""
+    return jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
 
 
-def documents(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Values of a schema, with fields that it does not know."""
-    judge = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
-    return _values(schema).filter(judge.is_valid)
+def documents(schema: Mapping[str, Any], pattern: Mapping[str, Any] | None = None) -> st.SearchStrategy[Any]:
+    """Values of a schema (that a rule's pattern lets through), with fields that it does not know.
+
+    They are made from the tool's own reading of the schema; what comes of that is for jsonschema to judge.
+    """
+    cases = cases_of(schema) if not pattern else meet(cases_of(schema), matched_by(pattern))
+    return _values(cases).filter(judge(schema).is_valid)
 
 
 @st.composite
@@ -179,62 +187,55 @@ def nearly(draw: st.DrawFn, schema: Mapping[str, Any], fields: Set[str]) -> Any:
     return value
 
 
-def _values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    if "if" in schema:
-        rest = {name: value for name, value in schema.items() if name not in ("if", "then", "else")}
-        return st.one_of(*(_values(_and(rest, schema.get(branch, {}))) for branch in ("then", "else")))
-    if "const" in schema:
-        return st.just(schema["const"])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    kinds = schema.get("type")
-    if kinds is None:
+def _values(cases: Cases) -> st.SearchStrategy[Any]:
+    return st.one_of(*(_in_case(shape) for shape in cases))
+
+
+def _in_case(shape: Shape) -> st.SearchStrategy[Any]:
+    if shape == Shape():
         return _JSON
-    if isinstance(kinds, list):
-        return st.one_of(*(_values({**schema, "type": kind}) for kind in kinds))
-    made: st.SearchStrategy[Any] = _OF_KIND[kinds](schema)
-    return made
+    if shape.values is not None:
+        return st.sampled_from([json.loads(value) for value in sorted(shape.values)])
+    kinds = st.one_of(*(_OF_KIND[kind](shape) for kind in sorted(shape.kinds)))
+    return kinds.filter(lambda value: canonical(value) not in shape.excluded)
 
 
-def _and(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **one,
-        "required": [*one.get("required", ()), *other.get("required", ())],
-        "properties": {**one.get("properties", {}), **other.get("properties", {})},
-    }
+def _texts(shape: Shape) -> st.SearchStrategy[str]:
+    if shape.formats:
+        return _TIMES.filter(lambda text: all(re.search(pattern, text) for pattern in shape.patterns))
+    if shape.patterns:
+        fitting = [text for text in _SAMPLES if all(re.search(each, text) for each in shape.patterns)]
+        return st.sampled_from(fitting)
+    most = 2000 if shape.max_length is None else shape.max_length
+    short = st.text(min_size=shape.min_length, max_size=min(most, shape.min_length + 5))
+    return short | st.sampled_from(["ä" * most, "x" * shape.min_length])
 
 
-def _texts(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
-    if schema.get("format") == "date-time":
-        return _TIMES
-    least, most = schema.get("minLength", 0), schema.get("maxLength", 2000)
-    short = st.text(min_size=least, max_size=min(most, least + 5))
-    return short | st.sampled_from(["ä" * most, "x" * least])
-
-
-def _lists(schema: Mapping[str, Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(
-        _values(schema["items"]),
-        min_size=schema.get("minItems", 0),
-        max_size=min(schema.get("maxItems", 3), 3),
-        # what the schemas can only say in words: each item once
-        unique_by=lambda each: each["itemId"],
-    )
+def _lists(shape: Shape) -> st.SearchStrategy[list[Any]]:
+    most = 3 if shape.max_items is None else min(shape.max_items, 3)
+    elements = _values(shape.items or (Shape(),))
+    # what the schemas can only say in words: each item once
+    by = (lambda each: each["itemId"]) if shape.items else canonical
+    return st.lists(elements, min_size=shape.min_items, max_size=most, unique_by=by)
 
 
 @st.composite
-def _objects(draw: st.DrawFn, schema: Mapping[str, Any]) -> dict[str, Any]:
+def _objects(draw: st.DrawFn, shape: Shape) -> dict[str, Any]:
     found = {f"{MARK}new": draw(_JSON)} if draw(st.booleans()) else {}
-    for name, inner in schema["properties"].items():
-        if name in schema["required"] or draw(st.booleans()):
-            found[name] = draw(_values(inner))
+    for name in sorted(shape.properties.keys() | shape.required):
+        if name in shape.required or draw(st.booleans()):
+            found[name] = draw(_values(shape.properties.get(name, (Shape(),))))
     return found
 
 
-_OF_KIND: Mapping[str, Any] = {
+_OF_KIND: Mapping[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "null": lambda _: st.none(),
     "boolean": lambda _: st.booleans(),
-    "integer": lambda schema: st.integers(schema["minimum"], schema["maximum"]),
+    "integer": lambda shape: st.integers(
+        None if shape.minimum is None else int(shape.minimum),
+        None if shape.maximum is None else int(shape.maximum),
+    ),
+    "fraction": lambda _: st.just(0.5),
     "string": _texts,
     "array": _lists,
     "object": _objects,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.facts import PACKAGES, carried_to, examples, published
-from contracts.reading import Interest, documents, fields_of_rule, fields_read, nearly, read, rules, valid
+from contracts.reading import Interest, documents, fields_of_rule, fields_read, judge, nearly, read, rules
 from ecom_cli.contracts import contracts_of, misfits, unheard
 from ecom_cli.contracts.schemas import KEYWORDS, cases_of, fields_of
 from ecom_cli.workspace import workspace
@@ -106,9 +106,9 @@ def test_a_reader_calls_poison_what_its_declaration_forbids(
     try:
         read(queue, event(interest, json.loads(json.dumps(detail))))
     except Poison:
-        assert not valid(schema, detail)
+        assert not judge(schema).is_valid(detail)
     else:
-        assert valid(schema, detail)
+        assert judge(schema).is_valid(detail)
 
 
 @pytest.mark.parametrize("interest", READS, ids=title)

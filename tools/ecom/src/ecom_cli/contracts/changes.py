@@ -20,7 +20,10 @@ def breaks(old: Schema, new: Schema, kind: Kind) -> list[Break]:
     if _meaning(old) == _meaning(new):
         return []
     try:
-        return [_break(kind, gap) for gap in gaps(cases_of(new), cases_of(opened(old)))]
+        possible = cases_of(new)
+        if not possible:
+            return [Break(str(kind), "", "allows no fact at all: its parts contradict each other")]
+        return [_break(kind, gap) for gap in gaps(possible, cases_of(opened(old)))]
     except NotUnderstood as error:
         return [Break(str(kind), "", f"the change cannot be judged: at {error} in the schema")]
 
