@@ -68,6 +68,15 @@ def test_the_version_of_a_tool_in_the_same_file_stays(repo: Toy) -> None:
     assert (edited["tool"]["x"]["version"], edited["project"]["version"]) == ("0.1.0", "0.1.1")
 
 
+def test_a_version_that_cannot_be_edited_safely_is_refused(repo: Toy) -> None:
+    released(repo, BASE, "0.1.0")
+    project = "packages/base-infra/pyproject.toml"
+    text = (repo.root / project).read_text()
+    repo.commit("fix: quotes", **{project: text.replace('"0.1.0"', "'0.1.0'  # \"0.1.0\"")})
+    with pytest.raises(EcomError, match="no plain line version"):
+        repo.planned(BASE)
+
+
 def test_nothing_changed_is_nothing_to_release(repo: Toy) -> None:
     released(repo, BASE, "0.1.0")
     repo.touch(SERVICE, "feat: elsewhere")
