@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _ATOM = re.compile(
     r"\\[dwsDWS]|\\[.\-/^$|?*+()\[\]{}\\]"  # a class, or a character that is meant literally
-    r"|\[\^?\]?(?:\\.|[^\]\\])*\]"  # one of a set
+    r"|\[(?!\^?\])\^?(?:\\.|[^\]\\])+\]"  # one of a set; `[]` and `[^]` mean other things elsewhere
     r"|[^\\\[\](){}|?*+^$.]"  # itself
 )
 _REPEAT = re.compile(r"\{(?P<least>\d+)(?P<comma>,)?(?P<most>\d+)?\}|(?P<sign>[?*+])")
