@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ecom_cli.errors import EcomError
 from ecom_cli.lint import command, gate, tools
 from ecom_cli.lint.findings import Finding, Waiver
-from ecom_cli.lint.scope import Scope
+from ecom_cli.lint.scope import BY_HAND, Scope
 from ecom_cli.lint.tool import Tool, ToolBrokeError
 from ecom_cli.lint.tools import TOOLS
 from ecom_cli.workspace import Workspace, load
@@ -75,6 +75,13 @@ def test_templates_come_in_the_order_of_their_dependencies(make_repo):
     assert list(Scope(make_repo(a_service="Resources: {}")).templates) == ["base-infra", "a-service"]
 
 
+def test_a_template_that_people_deploy_by_hand_is_looked_at_with_the_whole(zip_repo):
+    repo = zip_repo()
+    write(repo.root, *BY_HAND.values())
+    assert Scope(repo).all_templates == Scope(repo).templates | BY_HAND
+    assert Scope.of(repo, ["toy-service"]).all_templates == Scope.of(repo, ["toy-service"]).templates
+
+
 def test_secrets_are_looked_for_in_what_is_or_would_be_in_git(tmp_path):
     write(tmp_path, "kept.py", "new.md", "ignored.log")
     (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
@@ -95,10 +102,11 @@ def test_outside_of_a_checkout_they_are_looked_for_in_every_visible_file(tmp_pat
 def test_the_gate_has_all_its_tools():
     assert {tool.name for tool in TOOLS} == {
         "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "schemas", "zizmor",
-        "cfn-lint", "checkov", "bandit", "detect-secrets",
+        "cfn-lint", "checkov", "bandit", "detect-secrets", "imports",
     }  # fmt: skip
     assert {tool.name for tool in TOOLS if tool.quick} == {
         "ruff check", "ruff format", "mypy", "house rules", "permissions", "pins", "schemas", "zizmor",
+        "imports",
     }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from ecom_cli.workspace import Member, Workspace
 
 PYTHON_FOLDERS = ("libs", "packages", "tools", "tests", "benchmarks")
 TEST_LIBRARY = "libs/testkit"  # checked for style and types; it ships nowhere
+BY_HAND = {"deploy-access": ".github/deploy-access.yaml"}
+"""Templates that belong to no member: an administrator deploys them, not `ecom deploy`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ class Scope:
             for member in self.house.stacks
             if member.template and member.template.is_file() and (not self.members or member in self.members)
         }
+
+    @property
+    def all_templates(self) -> dict[str, str]:
+        """The templates of the members, and those that belong to none."""
+        by_hand = {name: path for name, path in BY_HAND.items() if (self.root / path).is_file()}
+        return self.templates if self.members else self.templates | by_hand
 
     @cached_property
     def files(self) -> list[str]:

@@ -31,7 +31,7 @@ def cfn_lint(scope: Scope) -> Found:
     answer = ask(
         scope, "cfn-lint", "--include-checks", "I", "--mandatory-checks", "E", "W", "I",
         "--append-rules", "cfn_lint_serverless.rules", "--regions", "us-east-1", "eu-central-1",
-        "--format", "json", "--", *scope.templates.values(), good=range(16),
+        "--format", "json", "--", *scope.all_templates.values(), good=range(16),
     )  # fmt: skip
     findings = []
     for each in parsed(answer):
@@ -54,7 +54,7 @@ def cfn_lint(scope: Scope) -> Found:
 def checkov(scope: Scope) -> Found:
     """All templates in one process, in an environment of its own, without the network."""
     python = environment(workspace().state / "checkov", CHECKOV_PINS) / "bin" / "python"
-    files = {str((scope.root / path).resolve()): path for path in scope.templates.values()}
+    files = {str((scope.root / path).resolve()): path for path in scope.all_templates.values()}
     # none of the user's settings: some of them send findings to a server
     bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
     done = run((str(python), str(CHECKOV_SCAN), *files), scope.root, bare)
@@ -117,7 +117,7 @@ def permissions(scope: Scope) -> Found:
 
 def _with_template_waivers(scope: Scope, tool: str, findings: list[Finding]) -> Found:
     waivers = []
-    for path in scope.templates.values():
+    for path in scope.all_templates.values():
         of_this, malformed = waived.in_template(scope.root, path, tool)
         waivers += of_this
         findings += malformed
