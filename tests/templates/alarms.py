@@ -48,18 +48,18 @@ def every_part_has_its_alarms(template: Template) -> Findings:
     for logical_id in template.of("Lambda::Function"):
         for metric in ("Errors", "Throttles", "Duration"):
             if not _alarms(template, metric, "FunctionName", {"Ref": logical_id}):
-                yield logical_id, f"a function has an alarm on {metric}"
+                yield logical_id, f"a function must have an alarm on {metric}"
     rests = undelivered_queues(template) | dead_letter_queues(template).keys()
     for logical_id in template.of("SQS::Queue"):
         name: Json = {"Fn::GetAtt": [logical_id, "QueueName"]}
         if logical_id in rests and not _alarms(
             template, "ApproximateNumberOfMessagesVisible", "QueueName", name
         ):
-            yield logical_id, "a dead-letter queue has an alarm on its visible messages"
+            yield logical_id, "a dead-letter queue must have an alarm on its visible messages"
         if logical_id in consumed_queues(template) and not _alarms(
             template, "ApproximateAgeOfOldestMessage", "QueueName", name
         ):
-            yield logical_id, "a queue has an alarm on the age of its oldest message"
+            yield logical_id, "a queue must have an alarm on the age of its oldest message"
         if logical_id not in rests | consumed_queues(template).keys():
             yield logical_id, "nothing works on this queue and nothing dead-letters to it: what should ring?"
     # What a rule does dead-letter lands in the undelivered queue, which has its alarm.
@@ -68,16 +68,16 @@ def every_part_has_its_alarms(template: Template) -> Findings:
         bus = {"Name": "EventBusName", "Value": properties.get("EventBusName")}
         for metric in ("FailedInvocations", "InvocationsFailedToBeSentToDlq"):
             if not any(bus in a["Dimensions"] for a in _alarms(template, metric, "RuleName", name)):
-                yield logical_id, f"a rule has an alarm on {metric}, by rule and bus"
+                yield logical_id, f"a rule must have an alarm on {metric}, by rule and bus"
     for logical_id in template.of("ApiGateway::RestApi"):
         for metric in ("5XXError", "Latency"):
             if not _alarms(template, metric, "ApiName", {"Fn::Sub": template.physical_name(logical_id)}):
-                yield logical_id, f"an API has an alarm on {metric}"
+                yield logical_id, f"an API must have an alarm on {metric}"
     for logical_id, function in template.of("Lambda::Function").items():
         service = function.get("Environment", {}).get("Variables", {}).get("POWERTOOLS_SERVICE_NAME")
         for metric in sorted({"OperatorErrors"} | OWN_METRICS.get(template.name, set())):
             if not _alarms(template, metric, "service", service):
-                yield logical_id, f"the service {service} has an alarm on {metric}"
+                yield logical_id, f"the service {service} must have an alarm on {metric}"
 
 
 @rule
@@ -101,16 +101,16 @@ def alarms_can_fire(template: Template) -> Findings:
             if not threshold < keeps[queue]:
                 yield logical_id, f"{queue} drops its messages before they are {threshold} s old"
         if alarm.get("ComparisonOperator") != "GreaterThanOrEqualToThreshold" or threshold < 1:
-            yield logical_id, "an alarm rings when something is at or above a threshold of at least 1"
+            yield logical_id, "an alarm must ring when something is at or above a threshold of at least 1"
         if alarm.get("ActionsEnabled", True) is not True:
-            yield logical_id, "its actions are on (ActionsEnabled)"
+            yield logical_id, "its actions must be on (ActionsEnabled)"
         if alarm.get("Period", 0) % 60 or not alarm.get("Period"):
-            yield logical_id, "a period is whole minutes: shorter ones cost three times as much"
+            yield logical_id, "a period must be whole minutes: shorter ones cost three times as much"
         if metric in HEARTBEATS and template.body["Conditions"].get("Sweeps") != SWEEPS:
             yield logical_id, "its silence must be an alarm wherever SweepState is ENABLED (condition Sweeps)"
         wanted = HEARTBEATS.get(str(metric), "notBreaching")
         if alarm.get("TreatMissingData") != wanted:
-            yield logical_id, f"what silence means is said (TreatMissingData: {wanted})"
+            yield logical_id, f"what silence means must be said (TreatMissingData: {wanted})"
 
 
 @rule
@@ -120,7 +120,7 @@ def alarms_name_their_runbook(template: Template) -> Findings:
         said = alarm.get("AlarmDescription")
         found = RUNBOOK.search(said) if isinstance(said, str) else None
         if not found or not str(said).endswith(found[1]):
-            yield logical_id, "its description says what is wrong and ends with docs/runbooks/<name>.md"
+            yield logical_id, "its description must say what is wrong and end with docs/runbooks/<name>.md"
         elif not (ROOT / found[1]).is_file():
             yield logical_id, f"there is no {found[1]}"
 
@@ -146,7 +146,7 @@ def alarms_reach_the_operators(template: Template) -> Findings:
                 imports(action) == "ecom-${Stage}-OpsAlertTopicArn" or refers_to(action) == TOPIC
                 for action in alarm.get(actions, [])
             ):
-                yield logical_id, f"{actions} go to the ops topic"
+                yield logical_id, f"{actions} must go to the ops topic"
         arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
         name = arn + template.physical_name(logical_id)
         if sources and not any(fnmatchcase(name, _literal(pattern)) for pattern in sources):
@@ -162,9 +162,9 @@ def _hops_of(ground: Template, sources: list[str]) -> Findings:
         if sub(output.get("Export", {}).get("Name")) == "ecom-${Stage}-OpsAlertTopicArn"
     ]
     if list(map(refers_to, exported)) != [TOPIC]:
-        yield TOPIC, "is what is exported as OpsAlertTopicArn"
+        yield TOPIC, "must be what is exported as OpsAlertTopicArn"
     if not sources:
-        yield TOPIC, "its policy lets the alarms of this stage publish"
+        yield TOPIC, "its policy must let the alarms of this stage publish"
     for policy in _policies(ground):
         for _, statement in statements(policy["PolicyDocument"]):
             if statement.get("Effect") == "Deny" and statement.get("Condition") != {
@@ -176,7 +176,7 @@ def _hops_of(ground: Template, sources: list[str]) -> Findings:
         _opens_the_topic(ground, statement)
         for _, statement in statements(ground.of("KMS::Key")[key]["KeyPolicy"])
     ):
-        yield TOPIC, "the key policy lets alarms use the key for this topic"
+        yield TOPIC, "the key policy must let alarms use the key for this topic"
     if not any(
         refers_to(subscription.get("TopicArn")) == TOPIC
         and subscription.get("Protocol") == "email"
@@ -186,7 +186,10 @@ def _hops_of(ground: Template, sources: list[str]) -> Findings:
         == {"Fn::Not": [{"Fn::Equals": [subscription["Endpoint"], ""]}]}
         for logical_id, subscription in ground.of("SNS::Subscription").items()
     ):
-        yield TOPIC, "an operator can subscribe to all of it, by an address that is a parameter (AlertEmail)"
+        yield (
+            TOPIC,
+            "an operator must be able to subscribe to all of it, by a parameter (AlertEmail)",
+        )
 
 
 def _policies(ground: Template) -> Iterator[dict[str, Json]]:

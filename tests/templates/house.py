@@ -7,7 +7,7 @@ it stands in its docstring. `check` runs them all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .template import (
@@ -140,14 +140,14 @@ def parameters_explain_themselves(template: Template) -> Findings:
         if not parameter.get("Description"):
             yield name, "a parameter needs a description"
         if grouped.count(name) != 1:
-            yield name, f"a parameter stands in one group of the interface, not in {grouped.count(name)}"
+            yield name, f"a parameter must stand in one group of the interface, not in {grouped.count(name)}"
         if name not in labels:
             yield name, "a parameter needs a label"
         limits = {"AllowedPattern", "MinValue", "MaxValue", "MinLength", "MaxLength"} & parameter.keys()
         if limits and not parameter.get("ConstraintDescription"):
-            yield name, f"a parameter with {sorted(limits)} says in a ConstraintDescription what is allowed"
+            yield name, f"with {sorted(limits)} it must say in a ConstraintDescription what is allowed"
         if not limits and "AllowedValues" not in parameter:
-            yield name, "a parameter has a pattern, limits or a list of values"
+            yield name, "a parameter must have a pattern, limits or a list of values"
     for name in sorted({*grouped, *labels} - template.body["Parameters"].keys()):
         yield name, "the interface names a parameter that does not exist"
 
@@ -159,13 +159,13 @@ def parameters_are_validated(template: Template) -> Findings:
         kind, choice = parameter.get("Type"), parameter.get("AllowedValues")
         pattern, default = parameter.get("AllowedPattern", ""), parameter.get("Default")
         if kind not in ("String", "Number"):
-            yield name, "a parameter is a String or a Number: other types look things up in an account"
+            yield name, "a parameter must be a String or a Number: other types look things up in an account"
         if choice is None and kind == "String" and not re.fullmatch(r"\^.+\$", pattern):
-            yield name, "a text has a list of values, or a pattern from ^ to $"
+            yield name, "a text must have a list of values, or a pattern from ^ to $"
         if choice is None and kind == "Number" and not {"MinValue", "MaxValue"} <= parameter.keys():
-            yield name, "a number has a list of values, or a least and a greatest"
+            yield name, "a number must have a list of values, or a least and a greatest"
         if "AllowedPattern" in parameter and not _says_more(parameter, pattern):
-            yield name, "its ConstraintDescription says in words what the pattern says in signs"
+            yield name, "its ConstraintDescription must say in words what the pattern says in signs"
         if default is None:
             continue
         if choice is not None and default not in choice:
@@ -208,7 +208,7 @@ def names_carry_the_stage(template: Template) -> Findings:
         if not re.match(r"/aws/(lambda|apigateway)/ecom-\$\{Stage\}-", sub(group.get("LogGroupName"))):
             yield (
                 logical_id,
-                "a log group is named /aws/lambda/ecom-${Stage}-... or /aws/apigateway/ecom-${Stage}-...",
+                "its name must begin with /aws/lambda/ecom-${Stage}- or /aws/apigateway/ecom-${Stage}-",
             )
 
 
@@ -237,7 +237,7 @@ def data_says_what_happens_on_delete(template: Template) -> Findings:
             if resource.get("UpdateReplacePolicy") != "Retain":
                 yield logical_id, "needs UpdateReplacePolicy: Retain"
             if kind == "DynamoDB::Table" and resource.get("DeletionPolicy") != "Retain":
-                yield logical_id, "rows outlive their stack (DeletionPolicy: Retain)"
+                yield logical_id, "rows must outlive their stack (DeletionPolicy: Retain)"
 
 
 @rule
@@ -245,17 +245,17 @@ def tables_are_safe(template: Template) -> Findings:
     for logical_id, table in template.of("DynamoDB::Table").items():
         sse = table.get("SSESpecification", {})
         if not (sse.get("SSEEnabled") is True and _is_the_key(template, sse.get("KMSMasterKeyId"))):
-            yield logical_id, "a table is encrypted with the key (SSESpecification)"
+            yield logical_id, "a table must be encrypted with the key (SSESpecification)"
         if table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
-            yield logical_id, "a table has point-in-time recovery"
+            yield logical_id, "a table must have point-in-time recovery"
         if "RecoveryPeriodInDays" in table.get("PointInTimeRecoverySpecification", {}):
-            yield logical_id, "a table can be brought back for 35 days, which is what is not said"
+            yield logical_id, "must be recoverable for 35 days: leave RecoveryPeriodInDays out"
         if table.get("DeletionProtectionEnabled") != {"Fn::If": ["IsProd", True, False]}:
-            yield logical_id, "a table has deletion protection on production: !If [IsProd, true, false]"
+            yield logical_id, "a table must have deletion protection on production: !If [IsProd, true, false]"
         if table.get("TimeToLiveSpecification") != {"AttributeName": "expiresAt", "Enabled": True}:
-            yield logical_id, "rows leave by the attribute expiresAt"
+            yield logical_id, "rows must leave by the attribute expiresAt (TimeToLiveSpecification)"
         if table.get("BillingMode") != "PAY_PER_REQUEST":
-            yield logical_id, "a table is paid by request"
+            yield logical_id, "a table must be paid by request (BillingMode)"
 
 
 @rule
@@ -288,18 +288,18 @@ def everything_is_encrypted(template: Template) -> Findings:
     }.items():
         for logical_id, properties in template.of(kind).items():
             if not _is_the_key(template, properties.get(setting)):
-                yield logical_id, f"is encrypted with the key ({setting})"
+                yield logical_id, f"must be encrypted with the key ({setting})"
     rests = undelivered_queues(template)
     for logical_id, queue in template.of("SQS::Queue").items():
         if logical_id in rests:
             if queue.get("SqsManagedSseEnabled") is not True or "KmsMasterKeyId" in queue:
-                yield logical_id, "a dead-letter queue of rules is encrypted by SQS, not with the key"
+                yield logical_id, "a dead-letter queue of rules must be encrypted by SQS, not with the key"
         elif not _is_the_key(template, queue.get("KmsMasterKeyId")):
-            yield logical_id, "is encrypted with the key (KmsMasterKeyId)"
+            yield logical_id, "must be encrypted with the key (KmsMasterKeyId)"
     for logical_id, bucket in template.of("S3::Bucket").items():
         rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [{}])
         if not _is_the_key(template, rules[0].get("ServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")):
-            yield logical_id, "is encrypted with the key (BucketEncryption)"
+            yield logical_id, "must be encrypted with the key (BucketEncryption)"
 
 
 @rule
@@ -307,11 +307,11 @@ def buckets_are_private(template: Template) -> Findings:
     for logical_id, bucket in template.of("S3::Bucket").items():
         block = bucket.get("PublicAccessBlockConfiguration", {})
         if not (len(block) == 4 and all(value is True for value in block.values())):
-            yield logical_id, "a bucket blocks public access in all four ways"
+            yield logical_id, "a bucket must block public access in all four ways"
         if bucket.get("VersioningConfiguration", {}).get("Status") != "Enabled":
-            yield logical_id, "a bucket is versioned"
+            yield logical_id, "a bucket must be versioned"
         if bucket.get("OwnershipControls", {}).get("Rules") != [{"ObjectOwnership": "BucketOwnerEnforced"}]:
-            yield logical_id, "a bucket knows no ACLs (BucketOwnerEnforced)"
+            yield logical_id, "a bucket must know no ACLs (BucketOwnerEnforced)"
 
 
 def seals_customers(statement: dict[str, Json]) -> bool:
@@ -379,13 +379,16 @@ def queues_have_dead_letter_queues(template: Template) -> Findings:
         target = refers_to(redrive.get("deadLetterTargetArn"))
         if logical_id in finals:
             if queue.get("MessageRetentionPeriod") != FOURTEEN_DAYS:
-                yield logical_id, "a last queue keeps its messages for 14 days"
+                yield logical_id, "a last queue must keep its messages for 14 days"
         elif target not in queues or target == logical_id:
-            yield logical_id, "a queue has a dead-letter queue in its stack (RedrivePolicy)"
+            yield logical_id, "a queue must have a dead-letter queue in its stack (RedrivePolicy)"
         elif not 3 <= redrive.get("maxReceiveCount", 0) <= 10:
-            yield logical_id, "a queue tries 3 to 10 times (maxReceiveCount)"
+            yield logical_id, "a queue must try 3 to 10 times (maxReceiveCount)"
         elif queue.get("MessageRetentionPeriod", 0) > queues[target].get("MessageRetentionPeriod", 0):
-            yield logical_id, f"{target} keeps its messages for at least as long: their age goes with them"
+            yield (
+                logical_id,
+                f"{target} must keep its messages for at least as long: their age goes with them",
+            )
 
 
 @rule
@@ -399,7 +402,7 @@ def dead_letter_queues_take_only_their_own(template: Template) -> Findings:
             allow.get("redrivePermission") != "byQueue"
             or sorted(map(sub, allow.get("sourceQueueArns", []))) != wanted
         ):
-            yield logical_id, f"RedriveAllowPolicy is byQueue for {sources}"
+            yield logical_id, f"RedriveAllowPolicy must be byQueue for {sources}"
 
 
 def _sqs_arn(name: str) -> str:
@@ -424,12 +427,12 @@ def mappings_are_capped(template: Template) -> Findings:
     """Partial answers, or one bad record repeats the batch. A cap, or one queue takes all concurrency."""
     for logical_id, mapping in template.of("Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-            yield logical_id, "a mapping has FunctionResponseTypes: [ReportBatchItemFailures]"
+            yield logical_id, "a mapping must have FunctionResponseTypes: [ReportBatchItemFailures]"
         if mapping.get("Enabled", True) is not True:
             yield logical_id, "a mapping must be on (Enabled)"
         cap = {"Fn::FindInMap": ["Concurrency", {"Ref": "MaxConcurrency"}, "Invocations"]}
         if mapping.get("ScalingConfig") != {"MaximumConcurrency": cap}:
-            yield logical_id, "a mapping is capped by the parameter MaxConcurrency (ScalingConfig)"
+            yield logical_id, "a mapping must be capped by the parameter MaxConcurrency (ScalingConfig)"
         if mapping.get("BatchSize", 10) > 10 and mapping.get("MaximumBatchingWindowInSeconds", 0) < 1:
             yield logical_id, "batches of more than 10 need a window of at least 1 s"
 
@@ -458,7 +461,7 @@ def plain_http_is_denied(template: Template) -> Findings:
                 if logical_id in map(refers_to, some(policy.get(field)))
                 for condition, statement in statements(policy["PolicyDocument"])
             ):
-                yield logical_id, f"its {policy_kind.split('::')[1]} denies everybody plain HTTP"
+                yield logical_id, f"its {policy_kind.split('::')[1]} must deny everybody plain HTTP"
 
 
 def _denies_plain_http(statement: dict[str, Json], condition: str | None, logical_id: str) -> bool:
@@ -479,7 +482,7 @@ def rule_targets_are_buffered(template: Template) -> Findings:
     """A queue buffers, batches, retries and keeps what failed; a function behind a rule does none of that."""
     for logical_id, properties in template.of("Events::Rule").items():
         if imports(properties.get("EventBusName")) != "ecom-${Stage}-EventBusName":
-            yield logical_id, "a rule listens on the imported bus"
+            yield logical_id, "a rule must listen on the imported bus"
         for target in properties.get("Targets", []):
             kind = template.type_of(refers_to(target.get("Arn")))
             if kind not in {"SQS::Queue", "SNS::Topic"}:
@@ -490,7 +493,7 @@ def rule_targets_are_buffered(template: Template) -> Findings:
             if kind == "SNS::Topic" and "InputTransformer" not in target:
                 yield (
                     logical_id,
-                    f"target {target['Id']}: a customer reads a sentence, not an event (InputTransformer)",
+                    f"target {target['Id']}: a customer must get a sentence, no event (InputTransformer)",
                 )
             dead = refers_to(target.get("DeadLetterConfig", {}).get("Arn"))
             if template.type_of(dead) != "SQS::Queue":
@@ -622,7 +625,7 @@ def roles_are_exact(template: Template) -> Findings:
                 or not resources
                 or {"NotAction", "NotResource", "NotPrincipal"} & statement.keys()
             ):
-                yield logical_id, "a statement says what it allows, on what"
+                yield logical_id, "a statement must say what it allows, on what"
             for action in actions:
                 if "*" in action:
                     yield logical_id, f"wildcard action {action}"
@@ -634,11 +637,11 @@ def roles_are_exact(template: Template) -> Findings:
             ):
                 yield (
                     logical_id,
-                    "the key is used through a service (kms:ViaService), or under the context of an order",
+                    "the key must be used through a service (kms:ViaService) or under the context of an order",
                 )
     for logical_id, permission in template.of("Lambda::Permission").items():
         if permission.get("Action") != "lambda:InvokeFunction":
-            yield logical_id, "a permission is for lambda:InvokeFunction"
+            yield logical_id, "a permission must be for lambda:InvokeFunction"
 
 
 @rule
@@ -657,7 +660,7 @@ def functions_publish_as_themselves(template: Template) -> Findings:
             yield role_id, f"{logical_id} cannot publish"
         for statement in puts:
             if condition_values(statement, "events:source") != [service]:
-                yield role_id, f"{logical_id} publishes as {service} only (events:source)"
+                yield role_id, f"{logical_id} must publish as {service} only (events:source)"
 
 
 @rule
@@ -691,7 +694,7 @@ def functions_may_work(template: Template) -> Findings:
             if (queue == parking) != ("sqs:SendMessage" in granted.get(queue, set())):
                 yield (
                     role_id,
-                    f"{logical_id} sends to its parking queue {parking} and to no other queue ({queue})",
+                    f"{logical_id} must send to its parking queue {parking} and to no other ({queue})",
                 )
 
 
@@ -707,18 +710,24 @@ def functions_are_set_up(template: Template) -> Findings:
             if sub(group.get("LogGroupName")) == f"/aws/lambda/{template.physical_name(logical_id)}"
         ]
         if not groups:
-            yield logical_id, "a function has a log group in its stack"
+            yield logical_id, "a function must have a log group in its stack"
         elif template.resources[logical_id].get("DependsOn") != groups[0]:
-            yield logical_id, f"a function is made after its log group (DependsOn: {groups[0]})"
+            yield logical_id, f"a function must be made after its log group (DependsOn: {groups[0]})"
         if function.get("TracingConfig") != {"Mode": "Active"}:
-            yield logical_id, "tracing is on (TracingConfig)"
+            yield logical_id, "tracing must be on (TracingConfig)"
         if function.get("Architectures") != ["arm64"] or function.get("Runtime") != "python3.13":
-            yield logical_id, "python3.13 on arm64"
+            yield logical_id, "must run on python3.13 and arm64"
         if not 1 <= function.get("Timeout", 3) <= 30:
-            yield logical_id, "a time-out of at most 30 s: the API waits no longer"
+            yield logical_id, "must have a time-out of at most 30 s: the API waits no longer"
     for logical_id, group in template.of("Logs::LogGroup").items():
         if group.get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
-            yield logical_id, "logs leave after LogRetentionDays"
+            yield logical_id, "logs must leave after LogRetentionDays"
+
+
+def _listed(uses: Iterable[tuple[str, str | None]]) -> str:
+    return ", ".join(
+        sorted(f"{action} on {resource or 'nothing of this stack'}" for action, resource in uses)
+    )
 
 
 @rule
@@ -726,9 +735,9 @@ def schedules_keep_what_fails(template: Template) -> Findings:
     for logical_id, schedule in template.of("Scheduler::Schedule").items():
         target = schedule.get("Target", {})
         if template.type_of(refers_to(target.get("DeadLetterConfig", {}).get("Arn"))) != "SQS::Queue":
-            yield logical_id, "a schedule has a dead-letter queue (DeadLetterConfig)"
+            yield logical_id, "a schedule must have a dead-letter queue (DeadLetterConfig)"
         if "RetryPolicy" not in target:
-            yield logical_id, "a schedule says how often it tries (RetryPolicy)"
+            yield logical_id, "a schedule must say how often it tries (RetryPolicy)"
         granted = {
             (action, refers_to(statement.get("Resource")))
             for _, statement in _role_statements(
@@ -741,7 +750,7 @@ def schedules_keep_what_fails(template: Template) -> Findings:
             ("sqs:SendMessage", refers_to(target.get("DeadLetterConfig", {}).get("Arn"))),
         }
         if granted != wanted:
-            yield logical_id, f"the schedule's role may do {sorted(map(str, wanted))} and nothing else"
+            yield logical_id, f"the schedule's role must allow {_listed(wanted)} and nothing else"
 
 
 # More rules stand in files of their own, which need what is above.

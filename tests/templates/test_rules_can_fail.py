@@ -256,7 +256,7 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     ],
     "queues_have_dead_letter_queues": [
         (PAYMENT, of("PaymentQueue", "RedrivePolicy"), "PaymentQueue", "dead-letter"),
-        (SHIPPING, of("ShippingDLQ", "RedrivePolicy"), "ShippingDLQ", "has a dead-letter queue"),
+        (SHIPPING, of("ShippingDLQ", "RedrivePolicy"), "ShippingDLQ", "must have a dead-letter"),
         (PAYMENT, of("PaymentQueue", "RedrivePolicy/maxReceiveCount", 1), "PaymentQueue", "3 to 10"),
         (PAYMENT, of("PaymentDLQ", "MessageRetentionPeriod", 345600), "PaymentDLQ", "14 days"),
         (SHIPPING, of("ShippingDLQ", "MessageRetentionPeriod", 60), "ShippingQueue", "at least as long"),
@@ -640,7 +640,7 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "PaymentDLQAlarm",
             "at or above",
         ),
-        (PAYMENT, of("PaymentDLQAlarm", "ActionsEnabled", False), "PaymentDLQAlarm", "actions are on"),
+        (PAYMENT, of("PaymentDLQAlarm", "ActionsEnabled", False), "PaymentDLQAlarm", "actions must be on"),
         (PAYMENT, of("PaymentDLQAlarm", "Period", 10), "PaymentDLQAlarm", "whole minutes"),
         (PAYMENT, of("PaymentDLQAlarm", "TreatMissingData"), "PaymentDLQAlarm", "silence"),
         (PAYMENT, of("PaymentDLQAlarm", "TreatMissingData", "breaching"), "PaymentDLQAlarm", "silence"),
@@ -663,7 +663,7 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             PAYMENT,
             of("PaymentDLQAlarm", "AlarmDescription", "Bad. See docs/runbooks/dead-letters.md, please"),
             "PaymentDLQAlarm",
-            "ends with",
+            "end with",
         ),
         (
             PAYMENT,
