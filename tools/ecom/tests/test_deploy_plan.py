@@ -118,6 +118,25 @@ def test_a_plan_of_a_new_service_leaves_no_stack_behind(stage, repo):
     assert status(stage, "a-service") is None
 
 
+def test_who_may_not_delete_stacks_can_plan_a_new_one(stage, repo, monkeypatch):
+    """The role of the workflows on production; the empty stack is in nobody's way."""
+    from botocore.exceptions import ClientError
+
+    run(stage, repo, "base-infra")
+    refusals = [{"Error": {"Code": "AccessDenied", "Message": "no"}}, {"Error": {"Code": "Throttling"}}]
+
+    def refused(**call):
+        raise ClientError(refusals.pop(0), "DeleteStack")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.client("cloudformation"), "delete_stack", refused)
+        assert planned(stage, repo, "a-service")["a-service"].changes
+        assert status(stage, "a-service") == "REVIEW_IN_PROGRESS"
+        with pytest.raises(ClientError, match="Throttling"):
+            planned(stage, repo, "a-service")
+    assert run(stage, repo, "a-service")["a-service"].status == "created"
+
+
 def test_what_a_failed_creation_left_is_part_of_the_plan(stage, repo):
     run(stage, repo, "base-infra")
     failing = repo.member("a-service").template.read_text().replace("DelaySeconds: 0", "DelaySeconds: 9999")
