@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import jsonschema
@@ -151,9 +151,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-_TIMES = st.sampled_from(
-    ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00+02:00", "2024-02-29T23:59:59.999999-05:30"]
-)
+_TIMES = ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00+02:00", "2024-02-29T23:59:59.999999-05:30"]
 _SAMPLES = ["8580df03-7d3b-5c7a-a145-db2a9299dbbd", "ITEM_ID-15", "a", "USD", "EUR"]
 """Texts for the patterns of the schemas: making texts from patterns takes a hundred times as long."""
 
@@ -202,21 +200,39 @@ def _in_case(shape: Shape) -> st.SearchStrategy[Any]:
 
 def _texts(shape: Shape) -> st.SearchStrategy[str]:
     if shape.formats:
-        return _TIMES.filter(lambda text: all(re.search(pattern, text) for pattern in shape.patterns))
+        return st.sampled_from(_fitting([*_TIMES, _long_time(shape.max_length or 30)], shape))
     if shape.patterns:
-        fitting = [text for text in _SAMPLES if all(re.search(each, text) for each in shape.patterns)]
-        return st.sampled_from(fitting)
+        return st.sampled_from(_fitting(_SAMPLES, shape))
     most = 2000 if shape.max_length is None else shape.max_length
     short = st.text(min_size=shape.min_length, max_size=min(most, shape.min_length + 5))
     return short | st.sampled_from(["ä" * most, "x" * shape.min_length])
 
 
+def _fitting(texts: Sequence[str], shape: Shape) -> list[str]:
+    return [text for text in texts if all(re.search(pattern, text) for pattern in shape.patterns)]
+
+
+def _long_time(length: int) -> str:
+    return f"2026-01-31T12:00:00.{'0' * (length - 21)}Z"
+
+
 def _lists(shape: Shape) -> st.SearchStrategy[list[Any]]:
-    most = 3 if shape.max_items is None else min(shape.max_items, 3)
+    """Short ones, and one as long as may be. What the schemas can only say in words: each item once."""
     elements = _values(shape.items or (Shape(),))
-    # what the schemas can only say in words: each item once
-    by = (lambda each: each["itemId"]) if shape.items else canonical
-    return st.lists(elements, min_size=shape.min_items, max_size=most, unique_by=by)
+    most = 3 if shape.max_items is None else shape.max_items
+    if not shape.items:
+        return st.lists(elements, min_size=shape.min_items, max_size=min(most, 3))
+    short = st.lists(
+        elements, min_size=shape.min_items, max_size=min(most, 3), unique_by=lambda each: each["itemId"]
+    )
+    full = elements.map(lambda each: [{**each, "itemId": f"ITEM-{number}"} for number in range(most)])
+    return short | full
+
+
+def _integers(shape: Shape) -> st.SearchStrategy[int]:
+    ends = [int(end) for end in (shape.minimum, shape.maximum) if end is not None]
+    between = st.integers(*(None if end is None else int(end) for end in (shape.minimum, shape.maximum)))
+    return st.sampled_from(ends) | between if ends else between
 
 
 @st.composite
@@ -231,10 +247,7 @@ def _objects(draw: st.DrawFn, shape: Shape) -> dict[str, Any]:
 _OF_KIND: Mapping[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "null": lambda _: st.none(),
     "boolean": lambda _: st.booleans(),
-    "integer": lambda shape: st.integers(
-        None if shape.minimum is None else int(shape.minimum),
-        None if shape.maximum is None else int(shape.maximum),
-    ),
+    "integer": _integers,
     "fraction": lambda _: st.just(0.5),
     "string": _texts,
     "array": _lists,
