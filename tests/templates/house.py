@@ -637,7 +637,7 @@ def roles_are_exact(template: Template) -> Findings:
             ):
                 yield (
                     logical_id,
-                    "the key must be used through a service (kms:ViaService) or under the context of an order",
+                    "the key must be used through a service (kms:ViaService) or under an order's context",
                 )
     for logical_id, permission in template.of("Lambda::Permission").items():
         if permission.get("Action") != "lambda:InvokeFunction":

@@ -46,19 +46,21 @@ def policy_for(queue: Json, name: str = "Another") -> Edit:
     return with_resource(name, "SQS::QueuePolicy", Queues=[queue], PolicyDocument={"Statement": []})
 
 
+STRANGERS: dict[str, dict[str, Json]] = {
+    "IAM::ManagedPolicy": {"Roles": [{"Ref": ROLE}], "PolicyDocument": EVERYTHING},
+    "IAM::Policy": {"Roles": [{"Ref": ROLE}], "PolicyDocument": EVERYTHING},
+    "IAM::RolePolicy": {"RoleName": {"Ref": ROLE}, "PolicyDocument": EVERYTHING},
+    "IAM::User": {"Policies": [{"PolicyName": "all", "PolicyDocument": EVERYTHING}]},
+    "Events::EventBusPolicy": {"StatementId": "all", "Statement": EVERYTHING["Statement"][0]},
+    "Lambda::Url": {"AuthType": "NONE", "TargetFunctionArn": {"Ref": "PaymentLambda"}},
+    "SNS::TopicInlinePolicy": {"PolicyDocument": EVERYTHING},
+    "SQS::QueueInlinePolicy": {"PolicyDocument": EVERYTHING},
+}
+
 PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     "types_are_known": [
         (PAYMENT, with_resource("Another", kind, **properties), "Another", f"AWS::{kind}")
-        for kind, properties in {
-            "IAM::ManagedPolicy": {"Roles": [{"Ref": ROLE}], "PolicyDocument": EVERYTHING},
-            "IAM::Policy": {"Roles": [{"Ref": ROLE}], "PolicyDocument": EVERYTHING},
-            "IAM::RolePolicy": {"RoleName": {"Ref": ROLE}, "PolicyDocument": EVERYTHING},
-            "IAM::User": {"Policies": [{"PolicyName": "all", "PolicyDocument": EVERYTHING}]},
-            "Events::EventBusPolicy": {"StatementId": "all", "Statement": EVERYTHING["Statement"][0]},
-            "Lambda::Url": {"AuthType": "NONE", "TargetFunctionArn": {"Ref": "PaymentLambda"}},
-            "SNS::TopicInlinePolicy": {"PolicyDocument": EVERYTHING},
-            "SQS::QueueInlinePolicy": {"PolicyDocument": EVERYTHING},
-        }.items()
+        for kind, properties in STRANGERS.items()
     ],
     "nothing_grants_on_the_side": [
         (

@@ -385,7 +385,7 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
                 ORDER,
                 stated("OrderLambdaRole", sid("CustomersUnderTheirOrder"), change),
                 "OrderLambdaRole",
-                "under the context of an order",
+                "context",
             )
             for change in (
                 unconditional,
