@@ -143,6 +143,9 @@ PAYMENT, INVENTORY = {"payment-service"}, {"inventory-service"}
         pytest.param(
             "packages/inventory-service/catalogue.json", INVENTORY | BOTH, set(), set(), id="sample data"
         ),
+        pytest.param(
+            "packages/order-service/openapi.yaml", {"order-service"} | BOTH, set(), set(), id="its API"
+        ),
         pytest.param("tools/ecom/src/ecom_cli/stock.py", {"ecom-cli"} | BOTH, set(), set(), id="the tool"),
         pytest.param(
             "tools/ecom/src/ecom_cli/build.py", {"ecom-cli"} | BOTH, SERVICES, SERVICES, id="building"

@@ -108,10 +108,10 @@ def _project(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
     yield Touch(END_TO_END, f"{file.path} changed")
 
 
-def _samples(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
-    yield Touch(_owner(file), "its sample data changed")
+def _beside(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
+    yield Touch(_owner(file), f"its {file.inside} changed")
     yield from _read_by_tests(file, graph)
-    yield Touch(END_TO_END, "the sample data changed, which it works with")
+    yield Touch(END_TO_END, f"{file.path} changed, which it works with")
 
 
 def _end_to_end(_: File, __: Graph, ___: Before) -> Iterator[Touch]:
@@ -217,7 +217,7 @@ _OF_KIND: dict[Kind, Callable[[File, Graph, Before], Iterator[Touch]]] = {
     Kind.READS: _reads,
     Kind.PINS: _pins,
     Kind.PROJECT: _project,
-    Kind.SAMPLES: _samples,
+    Kind.BESIDE: _beside,
     Kind.WORDS: _only_the_spanning_tests,
     Kind.SPANNING: _only_the_spanning_tests,
     Kind.SHARED_BY_TESTS: _shared_by_tests,

@@ -20,7 +20,7 @@ class Kind(Enum):
     READS = "what is read of a fact"
     PINS = "pins of a zip"
     PROJECT = "pyproject.toml of a package"
-    SAMPLES = "sample data"
+    BESIDE = "what stands beside the code"
     WORDS = "words"
     REST = "other file of a package"
     SPANNING = "tests that span packages"
@@ -43,8 +43,8 @@ _OF_A_PACKAGE = {
     Kind.READS: r"reads/[^/]+\.json",
     Kind.PINS: r"requirements\.txt",
     Kind.PROJECT: r"pyproject\.toml",
-    # what `ecom up` puts on stock: no function reads it
-    Kind.SAMPLES: r"catalogue\.json",
+    # what `ecom up` puts on stock, what the API promises: for tests and tools, no function reads it
+    Kind.BESIDE: r"catalogue\.json|openapi\.yaml",
     Kind.WORDS: r"(README|CHANGELOG)\.md",
 }
 _OF_ALL = {

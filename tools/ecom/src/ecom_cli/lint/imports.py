@@ -1,7 +1,7 @@
 """Does each package declare what it imports? What it does not declare is not there when it is alone.
 
-`./ecom test` would find out as well, in the environment of the package alone, but later, and only where a test
-comes that way. deptry reads every import, those inside functions too, and knows which module is of which
+`./ecom test` would find out as well, in the environment of the package alone, but later, and only where a
+test comes that way. deptry reads every import, those inside functions too, and knows which module is of which
 distribution. What is imported for type checking alone does not count.
 """
 
