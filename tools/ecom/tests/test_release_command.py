@@ -57,6 +57,7 @@ def test_a_release_says_what_to_push(repo: Toy) -> None:
     result = run("release", BASE)
     assert result.exit_code == 0, result.exception
     assert "Released as base-infra/v0.1.1, in dist/base-infra/0.1.1/" in result.stdout
+    assert "✓ tests: 0 passed" in result.stderr
     assert "git push --atomic origin main base-infra/v0.1.1" in result.stdout
     assert repo.git.tags("base-infra/v0.1.1")
 
@@ -76,7 +77,7 @@ def test_a_failed_check_is_a_failure_with_all_that_is_wrong(repo: Toy, dry: tupl
     assert isinstance(result.exception, EcomError)
     assert "No branch is checked out" in result.exception.message
     assert "Not committed: new.txt" in result.exception.message
-    assert "✗ nothing uncommitted" in result.stdout
+    assert "✗ nothing uncommitted" in result.output
     assert repo.git.run("for-each-ref") == before
 
 
@@ -116,6 +117,17 @@ def test_two_releases_at_once_go_one_after_the_other(repo: Toy) -> None:
         assert not second.wait(0.3)
     assert second.wait(10)
     thread.join()
+
+
+def test_a_release_that_waited_goes_by_what_was_released_meanwhile(
+    repo: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = repo.repo
+    monkeypatch.setattr(command, "workspace", lambda: before)  # as it was read at the start
+    repo.release(BASE)
+    result = run("release", BASE)
+    assert isinstance(result.exception, EcomError)
+    assert "Nothing of base-infra has changed since base-infra/v0.1.1" in result.exception.message
 
 
 def test_a_draft_of_a_run_that_was_killed_is_cleared_away(repo: Toy) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecom_cli.errors import EcomError
 from ecom_cli.options import JsonOption
 from ecom_cli.release.versions import Bump
-from ecom_cli.workspace import workspace
+from ecom_cli.workspace import load, workspace
+
+if TYPE_CHECKING:
+    from ecom_cli.release.checks import Check
+    from ecom_cli.release.plan import Plan
 
 BUMPS = {"auto": None, **{bump.name.lower(): bump for bump in Bump}}
 
@@ -47,43 +52,43 @@ def release(
     if bump not in BUMPS:
         raise EcomError(f"--bump {bump!r} is none of {', '.join(BUMPS)}.")
     repo = workspace()
-    member = repo.member(name)
     if not Git(repo.root).is_repository():
         raise EcomError("This is not a git repository.", "A release is a commit with a tag.")
-    say = _quiet if as_json else typer.echo
+    say = partial(typer.echo, err=as_json or not dry_run)  # of a dry run it is the result
     with making.one_at_a_time(repo):
-        planned = plan(repo, member, BUMPS[bump])
+        repo = load(repo.root)  # the one that was waited for may have been this package's
+        planned = plan(repo, repo.member(name), BUMPS[bump])
         say(f"{name} {planned.version} ({planned.why}; before: {planned.last or 'no release'})")
         found = checks.checks(repo, planned)
         for check in found:
             say(f"  {'✓' if check.ok else '✗'} {check.name}")
-        failed = [check for check in found if not check.ok]
         if dry_run:
-            say(f"\n{planned.section}")
-        summary: dict[str, Any] = {
-            "name": name,
-            "version": str(planned.version),
-            "tag": planned.tag,
-            "why": planned.why,
-            "last": planned.last,
-            "changelog": planned.section,
-            "checks": [{"name": c.name, "ok": c.ok, "problem": c.problem} for c in found],
-            "released": False,
-        }
-        if dry_run and as_json:
-            typer.echo(json.dumps(summary))
-        if failed:
+            typer.echo(json.dumps(_summary(planned, found)) if as_json else f"\n{planned.section}")
+        if failed := [check for check in found if not check.ok]:
             raise EcomError("\n".join(c.problem for c in failed), "\n  ".join(c.hint for c in failed))
         if dry_run:
             return
         made = making.release(repo, planned, lambda text: say(f"  ✓ {text}"))
+    place = made.folder.relative_to(repo.root).as_posix()
     if as_json:
-        place = made.folder.relative_to(repo.root).as_posix()
-        typer.echo(json.dumps({**summary, "released": True, "commit": made.commit, "folder": place}))
+        released = {"released": True, "commit": made.commit, "folder": place}
+        typer.echo(json.dumps(_summary(planned, found) | released))
         return
-    here = checks.branch(Git(repo.root))
-    typer.echo(f"Released as {made.tag}, in {made.folder.relative_to(repo.root)}/")
-    typer.echo(f"Publish it: git push --atomic origin {here} {made.tag}")
+    typer.echo(f"Released as {made.tag}, in {place}/")
+    typer.echo(f"Publish it: git push --atomic origin {checks.branch(Git(repo.root))} {made.tag}")
+
+
+def _summary(planned: Plan, found: list[Check]) -> dict[str, Any]:
+    return {
+        "name": planned.member.dist,
+        "version": str(planned.version),
+        "tag": planned.tag,
+        "why": planned.why,
+        "last": planned.last,
+        "changelog": planned.section,
+        "checks": [{"name": c.name, "ok": c.ok, "problem": c.problem} for c in found],
+        "released": False,
+    }
 
 
 def dist(
@@ -103,14 +108,11 @@ def dist(
 
     repo = workspace()
     with making.one_at_a_time(repo):
+        repo = load(repo.root)
         made = making.dist(repo, making.wanted(repo, release), (into or repo.root / FOLDER).resolve())
     if as_json:
         typer.echo(json.dumps({**json.loads(made.manifest), "folder": str(made.folder)}))
         return
-    for name, artifact in {**made.files}.items():
+    for name, artifact in made.files.items():
         typer.echo(f"{artifact.sha256[:16]}  {artifact.size / 1e3:9.1f} kB  {name}")
     typer.echo(f"{made.tag} is in {made.folder}/")
-
-
-def _quiet(text: str) -> None:
-    """With --json, standard output is for the JSON alone."""
