@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from e2e.system import DEAD_LETTER_QUEUES, Event, Mail, System, eventually, take
-from ecom_cli.api import LOCAL_OWNER, Line, force_key, order_body, order_id_of
+from ecom_cli.api import Line, force_key, order_body, order_id_of
+from ecom_cli.caller import LOCAL_OWNER
 from ecom_cli.demo.invariants import Tables, broken, messages
 from ecom_cli.demo.run import read_tables
 from ecom_cli.money import to_minor

@@ -16,13 +16,13 @@ from ecom_cli.api import (
     Api,
     ApiError,
     Line,
-    SigV4,
     force_key,
     order_body,
     order_id_of,
     parse_line,
 )
 from ecom_cli.aws import Stage
+from ecom_cli.caller import SigV4
 from ecom_cli.errors import EcomError
 
 URL = "http://api.example/v1/orders"

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ecom_cli.api import FORCED, ITEM_PATTERN, LOCAL_OWNER, ORDER_NAMESPACE, parse_line
+from ecom_cli.api import FORCED, ITEM_PATTERN, ORDER_NAMESPACE, parse_line
+from ecom_cli.caller import LOCAL_OWNER, ROLE_SESSION
 from ecom_cli.demo.invariants import PAYMENT_STATES, RANKS, RESERVATION_STATES, SHIPMENT_STATES
 from ecom_cli.demo.plan import TOO_MANY
 from ecom_cli.money import digits
@@ -65,6 +66,12 @@ def test_order_ids_come_from_the_same_namespace() -> None:
 
 def test_the_local_owner_has_the_same_name() -> None:
     assert ast.literal_eval(assigned(source("order", "http"), "LOCAL_OWNER")) == LOCAL_OWNER
+
+
+def test_roles_are_known_by_the_same_pattern() -> None:
+    """Or a key that forces an outcome would lead to another order."""
+    (pattern,) = texts(assigned(source("order", "http"), "ROLE_SESSION"))
+    assert pattern == ROLE_SESSION.pattern
 
 
 def test_every_forced_outcome_is_known_to_gateway_or_carrier() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import httpx
 import pytest
 
-from ecom_cli.api import FORCED, LOCAL_OWNER, Api, Line, order_id_of
+from ecom_cli.api import FORCED, Api, Line, order_id_of
+from ecom_cli.caller import LOCAL_OWNER
 from ecom_cli.demo import customers as under_test
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.customers import Customers, keys_for

@@ -8,7 +8,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import httpx
 
-from ecom_cli.aws import LOCAL_STAGE, Stage
+from ecom_cli.aws import Stage
+from ecom_cli.caller import TOKEN_VARIABLE, auth_of
 from ecom_cli.errors import EcomError
 from ecom_cli.money import from_minor
 
@@ -25,9 +26,6 @@ PAGE = 50
 
 ORDER_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://ecom.example/orders")
 """Where order ids come from; a contract with order-service, kept by a test."""
-
-LOCAL_OWNER = "local"
-"""Who orders where the API asks nobody who they are."""
 
 FORCED = {
     "declined": "dec1",
@@ -113,46 +111,6 @@ def order_body(lines: Sequence[Line], amount: int, currency: str) -> bytes:
     return f'{rest[:-1]}, "amount": {from_minor(amount, currency)}}}'.encode()
 
 
-class SigV4(httpx.Auth):
-    """Signs a request for API Gateway.
-
-    `credentials` as `Stage.credentials` has them; empty for those of this session.
-    """
-
-    requires_request_body = True
-
-    def __init__(self, region: str, credentials: Mapping[str, str] | None = None) -> None:
-        import botocore.credentials
-        import botocore.session
-
-        self._region = region
-        if credentials:
-            self._credentials = botocore.credentials.Credentials(
-                credentials["aws_access_key_id"], credentials["aws_secret_access_key"]
-            )
-            return
-        found = botocore.session.Session().get_credentials()
-        if found is None:
-            raise EcomError("No AWS credentials were found.", "Sign in (`aws sso login`) or set AWS_PROFILE.")
-        self._credentials = found
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-
-        signed = {
-            name: request.headers[name]
-            for name in ("Content-Type", "Idempotency-Key")
-            if name in request.headers
-        }
-        prepared = AWSRequest(
-            method=request.method, url=str(request.url), data=request.content, headers=signed
-        )
-        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(prepared)
-        request.headers.update(dict(prepared.headers.items()))
-        yield request
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the API said to a placed order, and how long it took."""
@@ -180,10 +138,10 @@ class Api:
 
     @classmethod
     def of(cls, stage: Stage) -> Api:
-        """The API of a stage: signed, except on stage local, which asks nobody who they are."""
+        """The API of a stage, as whoever calls it there."""
         return cls(
             stage.api_url,
-            auth=None if stage.name == LOCAL_STAGE else SigV4(stage.region, stage.credentials()),
+            auth=auth_of(stage),
             # no proxy leads to an emulator on this machine
             transport=httpx.HTTPTransport(retries=2) if stage.is_emulator else None,
         )
@@ -275,7 +233,9 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 
 def _hint(status: int) -> str:
     return {
-        403: "The API takes signed requests: is this identity allowed to call it (execute-api:Invoke)?",
+        401: "Requests are signed with AWS credentials; where the stage asks a user pool, they carry a token"
+        f" of it: set {TOKEN_VARIABLE}.",
+        403: "Is this identity allowed to call the API (execute-api:Invoke)?",
         404: "`./ecom order list` shows your orders.",
         429: "Too many requests at once: try again in a moment.",
     }.get(status, "")

@@ -16,8 +16,9 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ecom_cli.api import FORCED, LOCAL_OWNER, Api, ApiError, Line, amount_of, force_key, parse_line
-from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
+from ecom_cli.api import FORCED, Api, ApiError, Line, amount_of, force_key, parse_line
+from ecom_cli.aws import Stage, resolve_stage
+from ecom_cli.caller import owner_of
 from ecom_cli.erasure import erase as erasing
 from ecom_cli.errors import EcomError
 from ecom_cli.money import shown, to_minor
@@ -273,13 +274,6 @@ def _check_closed(order: Mapping[str, Any], timeout: float) -> None:
             f"Not closed within {timeout:g} s: it is {words(order['status'])}.",
             f"`./ecom order show {order['orderId']}` shows how it goes on.",
         )
-
-
-def owner_of(stage: Stage) -> str:
-    """Whose orders these are to order-service: the caller's ARN, or `local` where nobody is asked."""
-    if stage.name == LOCAL_STAGE:
-        return LOCAL_OWNER
-    return str(stage.client("sts").get_caller_identity()["Arn"])
 
 
 def timeline(order: Mapping[str, Any]) -> RenderableType:

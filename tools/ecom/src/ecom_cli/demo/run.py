@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from ecom_cli.api import Api
 from ecom_cli.aws import Stage
+from ecom_cli.caller import owner_of
 from ecom_cli.catalogue import load_sample_catalogue, read_catalogue, sample_catalogue
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.customers import Customers, keys_for
@@ -19,7 +20,6 @@ from ecom_cli.demo.picture import View
 from ecom_cli.demo.plan import make_plan, needed_stock
 from ecom_cli.demo.report import Report
 from ecom_cli.errors import EcomError
-from ecom_cli.orders import owner_of
 from ecom_cli.shelves import Item, Shelves
 from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, get_many, scan
 
