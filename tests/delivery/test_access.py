@@ -63,10 +63,10 @@ def test_the_other_role_is_cloudformations_alone() -> None:
 
 def test_the_workflows_role_makes_nothing_itself() -> None:
     prefixes = {action.partition(":")[0] for action in actions(DEPLOY)}
-    assert prefixes == {"cloudformation", "iam", "kms", "s3", "sqs"}
+    assert prefixes == {"cloudformation", "iam", "kms", "lambda", "s3", "sqs"}
     assert {action for action in actions(DEPLOY) if not action.startswith("cloudformation:")} == {
-        "iam:PassRole", "kms:Decrypt", "kms:GenerateDataKey", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
-        "sqs:GetQueueAttributes",
+        "iam:PassRole", "kms:Decrypt", "kms:GenerateDataKey", "lambda:GetFunctionConfiguration",
+        "s3:GetObject", "s3:ListBucket", "s3:PutObject", "sqs:GetQueueAttributes",
     }  # fmt: skip
 
 
