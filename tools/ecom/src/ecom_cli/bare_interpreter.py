@@ -2,8 +2,8 @@
 
 Usage: python -I -S bare_interpreter.py JOB ANSWER, both JSON files. It uses the standard library alone, since
 no other package is there. JOB: `folder` (the unpacked zip), `handler`, `environment`, `packages` (their
-modules are imported one by one), `events`. ANSWER: `answers`, one for each world and event, and what was found out
-besides (see `main`).
+modules are imported one by one), `events`. ANSWER: `answers`, one for each world and event, and what was
+found out besides (see `main`).
 """
 
 from __future__ import annotations
