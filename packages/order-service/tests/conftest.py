@@ -15,8 +15,10 @@ import pytest
 from moto import mock_aws
 
 from ecom_testkit import lambda_environment, make_table, rows
+from ecom_testkit.openapi import Description
 
 PACKAGE = Path(__file__).parents[1]
+DESCRIPTION = Description.read(PACKAGE / "openapi.yaml")
 SECONDS = {"RESEND_AFTER_SECONDS": "60", "CANCEL_AFTER_SECONDS": "900", "OPEN_TOO_LONG_SECONDS": "3600"}
 # telemetry and app read it when they are imported
 os.environ.update(lambda_environment("orders.service", **SECONDS))
@@ -83,8 +85,18 @@ class Shop:
             "body": None,
             "isBase64Encoded": False,
         } | more
-        response = http.respond(event, self.api.routes(), "test")
+        response = self.respond(event)
         return Answer(response["statusCode"], response["headers"], response["body"])
+
+    def respond(self, event: dict[str, Any]) -> http.Response:
+        """Answer a proxy event. Fails where the answer is not what openapi.yaml says of the operation."""
+        response = http.respond(event, self.api.routes(), "test")
+        operation = (event["httpMethod"], event["resource"])
+        if operation in DESCRIPTION.operations:
+            answer = (response["statusCode"], response["headers"], response["body"])
+            flaws = DESCRIPTION.flaws(*operation, *answer, closed=True)
+            assert flaws == [], f"{' '.join(operation)} is not answered as openapi.yaml says"
+        return response
 
     def post(self, body: Any = GOOD, *, key: str | None = None, owner: str = "anna", **more: Any) -> Answer:
         text = body if isinstance(body, str) else json.dumps(body)
