@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ecom_cli.contracts.cover import Gap, How, gaps
@@ -23,7 +23,7 @@ def breaks(old: Schema, new: Schema, kind: Kind) -> list[Break]:
         possible = cases_of(new)
         if not possible:
             return [Break(str(kind), "", "allows no fact at all: its parts contradict each other")]
-        return [_break(kind, gap) for gap in gaps(possible, cases_of(opened(old)))]
+        return _breaks(kind, gaps(possible, cases_of(opened(old))))
     except NotUnderstood as error:
         return [Break(str(kind), "", f"the change cannot be judged: at {error} in the schema")]
 
@@ -38,9 +38,9 @@ def breaks_with_readers(
         if kind not in contract.reads:
             continue
         reading = contract.reads[kind]
-        for gap in _new_gaps(old, new, reading):
-            found.setdefault(gap.pointer, _break(kind, gap))
-            hit.setdefault(gap.pointer, set()).add(dist)
+        for each in _breaks(kind, _new_gaps(old, new, reading)):
+            found.setdefault(each.pointer, each)
+            hit.setdefault(each.pointer, set()).add(dist)
         for pointer in found:
             if pointer in listened_to(reading):
                 hit[pointer].add(dist)
@@ -95,15 +95,23 @@ def _leaves(pattern: Pattern, at: str = "") -> Iterator[str]:
             yield here
 
 
-def _break(kind: Kind, gap: Gap) -> Break:
-    what = {
+def _breaks(kind: Kind, found: Iterable[Gap]) -> list[Break]:
+    """One break for each field, whatever may be wrong with it."""
+    whats: dict[str, list[str]] = {}
+    for gap in found:
+        whats.setdefault(gap.pointer, []).append(_words(gap))
+    return [Break(str(kind), pointer, " or ".join(words)) for pointer, words in whats.items()]
+
+
+def _words(gap: Gap) -> str:
+    words = {
         How.UNDESCRIBED: "is not described any more, so it may be absent or anything",
         How.ABSENT: "may be absent now",
         How.PRESENT: "may be there now",
         How.UNHEARD: "is never what a rule of its reader waits for",
         How.OTHER: f"may be {gap.may_be} now",
     }
-    return Break(str(kind), gap.pointer, what[gap.how])
+    return words[gap.how]
 
 
 def _meaning(schema: Any) -> Any:

@@ -132,11 +132,9 @@ def _tell(done: Sequence[Checked], console: Console) -> None:
 
 
 def _refusal(done: Sequence[Checked], unfit: Sequence[str]) -> EcomError:
-    lines = [f"  {each}" for checked in done for each in checked.breaks] + [f"  {line}" for line in unfit]
-    return EcomError(
-        "\n".join(["Somebody's contract is broken:", *lines]),
-        released.WAY_OUT,
-    )
+    """The breaks; where there are none, what does not fit as it is (with breaks, it follows from them)."""
+    lines = [str(each) for checked in done for each in checked.breaks] or list(unfit)
+    return EcomError("\n  ".join(["Somebody's contract is broken:", *lines]), released.WAY_OUT)
 
 
 def _verdict(each: Checked) -> dict[str, Any]:
