@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .alarms import RUNBOOK
 from .house import Findings, rule
-from .template import Json, Template, sub
+from .template import RUNBOOK, Json, Template, sub
 
 LONGEST = 600
 """Seconds that something may go wrong before it rings."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -14,9 +13,18 @@ from .house import (
     rule,
     undelivered_queues,
 )
-from .template import ROOT, Json, Template, condition_values, imports, refers_to, some, statements, sub
-
-RUNBOOK = re.compile(r"\S. (docs/runbooks/[a-z0-9-]+\.md)")
+from .template import (
+    ROOT,
+    RUNBOOK,
+    Json,
+    Template,
+    condition_values,
+    imports,
+    refers_to,
+    some,
+    statements,
+    sub,
+)
 
 OWN_METRICS = {
     "order-service": {"OrdersOpenTooLong", "SweepsCutShort", "FailedRequests"},

@@ -21,6 +21,8 @@ FILES = {
     "stage-dashboard": ROOT / "packages/stage-dashboard/dashboard.yaml",
 }
 SERVICES = [name for name in FILES if name.endswith("-service")]
+RUNBOOK = re.compile(r"\S. (docs/runbooks/[a-z0-9-]+\.md)")
+"""How an alarm's description ends."""
 BANNER = re.compile(r"^ *# =+ (?P<name>[^=]+?) =+$")
 
 Json = Any

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from typed import commands, wrong_with_ecom
 
-from .alarms import OWN_METRICS, RUNBOOK
-from .template import ROOT, SERVICES, Template
+from .alarms import OWN_METRICS
+from .template import ROOT, RUNBOOK, SERVICES, Template
 
 FOLDER = ROOT / "docs/runbooks"
 PAGES = {path.stem: path for path in sorted(FOLDER.glob("*.md")) if path.stem != "README"}
