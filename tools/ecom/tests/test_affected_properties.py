@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,14 +88,3 @@ def test_nobodys_files_touch_everything_and_are_named(path: str) -> None:
 
 def test_no_change_touches_nobody() -> None:
     assert touched().works == {}
-
-
-def test_every_file_in_git_is_somebodys() -> None:
-    """A new folder needs a rule: until it has one, each change in it tests and deploys everything."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPO.root, capture_output=True, check=False)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    paths = [path for path in listed.stdout.decode().split("\0") if path]
-    assert len(paths) > 100
-    assert [path for path in paths if file(REPO, path).kind is Kind.NOBODYS] == []
-    assert [path for path in paths if len(file(REPO, path).kinds) > 1] == []
