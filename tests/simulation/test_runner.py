@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,8 +118,11 @@ def test_workers_print_nothing_where_results_go(capfd: pytest.CaptureFixture[str
 
 def test_ctrl_c_reaches_the_one_who_sums_up_and_no_worker() -> None:
     script = (
+        "import signal\n"
         "from simulation import pretend\n"
         "from simulation.runner import Task, results\n"
+        # where tests run in the background of a shell, Ctrl-C is ignored from birth
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "count = 0\n"
         "if __name__ == '__main__':\n"
         "    try:\n"
@@ -128,18 +132,22 @@ def test_ctrl_c_reaches_the_one_who_sums_up_and_no_worker() -> None:
         "    except KeyboardInterrupt:\n"
         "        print('known', count > 0)\n"
     )
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "running\n"
-    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to all of them
-    out, err = child.communicate(timeout=30)
+    ) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "running\n"
+            os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to all of them
+            out, err = child.communicate(timeout=30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
     assert (out, err, child.returncode) == ("known True\n", "", 0)
 
 
