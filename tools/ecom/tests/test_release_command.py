@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import zipfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +106,30 @@ def test_artifacts_go_where_they_are_wanted(repo: Toy, tmp_path: Path) -> None:
     assert "base-infra/v0.1.0 is in" in listed
 
 
-def test_two_releases_at_once_go_one_after_the_other(repo: Toy) -> None:
-    second = threading.Event()
+@pytest.mark.parametrize("arguments", [("release", BASE), ("dist", "base-infra@0.1.0")])
+def test_whoever_comes_second_waits(
+    repo: Toy, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    one_at_a_time = making.one_at_a_time
 
-    def other() -> None:
-        with making.one_at_a_time(repo.repo):
-            second.set()
+    def announced(house: Workspace) -> AbstractContextManager[None]:
+        begun.set()
+        return one_at_a_time(house)
 
-    with making.one_at_a_time(repo.repo):
-        thread = threading.Thread(target=other)
+    def second() -> None:
+        run(*arguments)
+        ended.set()
+
+    monkeypatch.setattr(making, "one_at_a_time", announced)
+    with one_at_a_time(repo.repo):
+        thread = threading.Thread(target=second)
         thread.start()
-        assert not second.wait(0.3)
-    assert second.wait(10)
-    thread.join()
+        assert begun.wait(10)
+        assert not ended.wait(0.5)
+        assert repo.git.tags("base-infra/v0.1.1") == []
+    thread.join(30)
+    assert ended.is_set()
 
 
 def test_a_release_that_waited_goes_by_what_was_released_meanwhile(
@@ -144,6 +156,20 @@ def test_a_service_without_functions_has_a_wheel(repo: Toy) -> None:
         about = archive.read("toy_service-0.1.0.dist-info/WHEEL").decode()
     exact = wheel.BACKEND.read_text(encoding="utf-8").partition("uv-build==")[2].split()[0]
     assert f"Generator: uv {exact}\n" in about  # not the backend of the uv that happens to run
+
+
+def test_whichever_uv_runs_has_to_use_the_pinned_backend(repo: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The uv here would do so anyway, an older one would not."""
+    asked: list[str] = []
+
+    def uv(*arguments: str, cwd: Path) -> str:
+        asked.extend(arguments)
+        return ""
+
+    monkeypatch.setattr(wheel, "uv", uv)
+    with pytest.raises(EcomError, match="was built into nothing"):
+        wheel.build_wheel(repo.repo, repo.repo.member(SERVICE))
+    assert "--force-pep517" in asked
 
 
 def test_a_build_backend_that_was_tampered_with_is_refused(

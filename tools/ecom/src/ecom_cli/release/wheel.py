@@ -16,7 +16,7 @@ BACKEND = Path(__file__).parent / "build-requirements.txt"
 def build_wheel(repo: Workspace, member: Member) -> tuple[str, bytes]:
     """The wheel's file name and content: the same for the same files, wherever and whenever it is built.
 
-    Without --force-pep517, uv would build with the backend that it holds itself, of its own version.
+    Without --force-pep517, an older uv (0.9.0) builds with the backend that it holds itself, pins or no pins.
     """
     with tempfile.TemporaryDirectory(prefix="ecom-wheel-") as folder:
         uv(
