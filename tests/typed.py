@@ -29,6 +29,8 @@ def wrong_with_ecom(words: list[str]) -> str:
     command: Any = typer.main.get_command(cli.app)
     # Typer carries its own click: a group shows by what it has, not by its class.
     while getattr(command, "commands", None):
+        if not words and command.invoke_without_command:
+            break
         if not words or words[0] not in command.commands:
             return f"there is no command {words[:1]}"
         name, words = words[0], words[1:]
@@ -38,6 +40,12 @@ def wrong_with_ecom(words: list[str]) -> str:
     except Exception as error:  # noqa: BLE001 - whatever refuses the words, they cannot be typed
         return f"{type(error).__name__}: {getattr(error, 'message', error)}"
     return ""
+
+
+def is_command(name: str) -> bool:
+    """Whether there is `./ecom NAME`, with whatever arguments: so prose speaks of it."""
+    top: Any = typer.main.get_command(cli.app)
+    return name in top.commands
 
 
 def _handed_on(command: Any) -> Any:
