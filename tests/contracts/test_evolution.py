@@ -336,3 +336,22 @@ def test_a_shallow_clone_does_not_pass_for_one_without_releases(monkeypatch: pyt
 def test_json_of_equal_numbers_is_the_same() -> None:
     assert canonical({"b": [1.0, True], "a": 1}) == canonical(json.loads('{"a": 1.0, "b": [1, true]}'))
     assert canonical(1) != canonical(True)
+
+
+def test_a_schema_of_too_many_cases_is_refused_before_it_is_compared() -> None:
+    choices = [{"anyOf": [{"required": [f"{letter}{number}"]} for number in range(17)]} for letter in "ab"]
+
+    with pytest.raises(NotUnderstood, match="more than 256 cases"):
+        cases_of({"allOf": choices})
+
+
+def test_what_takes_too_long_to_show_is_given_up() -> None:
+    """Somewhere one of two fields is there without the other: to rule that out, 4 to the 14th cases."""
+    pairs = [(f"a{number}", f"b{number}") for number in range(14)]
+    either = [
+        {"required": [there], "not": {"required": [other]}}
+        for pair in pairs
+        for there, other in (pair, pair[::-1])
+    ]
+
+    assert gaps(cases_of({}), cases_of({"anyOf": either})) != []
