@@ -118,3 +118,32 @@ def there_is_one_policy_for_each(template: Template) -> Findings:
                     yield logical_id, f"must be for a {kind.partition('::')[2].lower()} of its own stack"
                 elif about.setdefault(str(each), logical_id) != logical_id:
                     yield str(each), f"has two policies, {about[str(each)]} and {logical_id}"
+
+
+POLICIES = (
+    "IAM::Role", "KMS::Key", "Lambda::Permission", "S3::BucketPolicy", "SNS::TopicPolicy", "SQS::QueuePolicy",
+)  # fmt: skip
+PARTS = (
+    "DynamoDB::Table", "Events::Rule", "Lambda::EventSourceMapping", "Lambda::Function", "SNS::Topic",
+    "SQS::Queue",
+)  # fmt: skip
+ON_AWS = "DeniesPlainHttp"
+"""The one condition under which a policy may stand: it holds wherever policies mean something."""
+
+
+@rule
+def stages_are_alike(template: Template) -> Findings:
+    """Policies are evaluated for one stage, and orders flow on one: what only another has (production, say)
+    nobody has looked at."""
+    for logical_id in template.of(*PARTS):
+        if "Condition" in template.resources[logical_id]:
+            yield logical_id, "must be there on every stage (no Condition)"
+    for logical_id in template.of(*POLICIES):
+        resource = template.resources[logical_id]
+        conditions = {resource["Condition"]} if "Condition" in resource else set()
+        for node in walk(resource):
+            if isinstance(node, dict) and "Fn::If" in node:
+                condition, _, otherwise = node["Fn::If"]
+                conditions.add(condition if otherwise == {"Ref": "AWS::NoValue"} else f"not {condition}")
+        for condition in sorted(conditions - {ON_AWS}):
+            yield logical_id, f"must say the same on every stage, not something else where {condition}"

@@ -17,10 +17,9 @@ from .edits import (
     with_resource,
     with_statement,
 )
-from .template import Json
+from .template import Json, Template
 
 ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
-EVENTS = {"Service": "events.amazonaws.com"}
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 HERE = {"Ref": "AWS::AccountId"}
 TABLE = {"Fn::GetAtt": ["PaymentTable", "Arn"]}
@@ -40,6 +39,21 @@ def through(service: Json) -> Edit:
         statement["Condition"]["StringEquals"]["kms:ViaService"].append(service)
 
     return stated("MyKmsKey", sid(USE), change)
+
+
+def only_where(condition: str, resource: str, **values: Json) -> Edit:
+    """One more statement, under a condition of the template."""
+    no_value = {"Ref": "AWS::NoValue"}
+
+    def change(statement: dict[str, Json]) -> None:
+        statement.clear()
+        statement["Fn::If"] = [condition, {"Effect": "Allow", **values}, no_value]
+
+    def edit(template: Template) -> None:
+        with_statement(resource)(template)
+        stated(resource, sid("Added"), change)(template)
+
+    return edit
 
 
 def policy_for(queue: Json, name: str = "Another") -> Edit:
@@ -133,6 +147,27 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
         (PAYMENT, policy_for({"Ref": "PaymentQueue"}), "PaymentQueue", "PaymentQueuePolicy and Another"),
         (PAYMENT, policy_for({"Fn::Sub": "…/ecom-${Stage}-shipping"}), "Another", "of its own stack"),
         (PAYMENT, policy_for({"Ref": "PaymentFailureTopic"}), "Another", "a queue of its own stack"),
+    ],
+    "stages_are_alike": [
+        (PAYMENT, only_where("IsProd", ROLE, Action="dynamodb:DeleteItem", Resource=TABLE), ROLE, "IsProd"),
+        (
+            PAYMENT,
+            only_where("IsProd", SENDERS, Action="sqs:SendMessage"),
+            SENDERS,
+            "IsProd",
+        ),
+        (BASE, only_where("HasAlertEmail", "MyKmsKey", Action="kms:Decrypt"), "MyKmsKey", "HasAlertEmail"),
+        (
+            PAYMENT,
+            of(ROLE, "Policies/0/PolicyName", {"Fn::If": ["DeniesPlainHttp", "a", "b"]}),
+            ROLE,
+            "where not DeniesPlainHttp",
+        ),
+        (PAYMENT, put(f"Resources/{SENDERS}/Condition", "IsProd"), SENDERS, "where IsProd"),
+        *(
+            (PAYMENT, put(f"Resources/{name}/Condition", "IsProd"), name, "every stage")
+            for name in ("StockConfirmedRule", "PaymentMapping", "PaymentTable", "PaymentDLQ")
+        ),
     ],
     "callers_are_named": [
         (
