@@ -449,6 +449,7 @@ def test_the_stage_decides_the_presets():
     assert presets(Stage("test", "eu-central-1", "http://127.0.0.1:1")) == {
         "EventArchive": "off",
         "PlainHttp": "allowed",
+        "MaxConcurrency": "2",
     }
     assert presets(Stage("dev", "eu-central-1")) == {}
 

@@ -60,7 +60,10 @@ def choose(
 
 def presets(stage: Stage) -> dict[str, str]:
     """Parameter values that a new stack gets by where it is; `--param` overrides them."""
-    values = {"EventArchive": "off", "PlainHttp": "allowed"} if stage.is_emulator else {}
+    # an emulator is as big as one machine: it starts a process for each invocation at the same time
+    values = (
+        {"EventArchive": "off", "PlainHttp": "allowed", "MaxConcurrency": "2"} if stage.is_emulator else {}
+    )
     if stage.name == LOCAL_STAGE:
-        values |= {"ApiAuthorization": "NONE", "RetryBaseSeconds": "1", "MaxConcurrency": "2"}
+        values |= {"ApiAuthorization": "NONE", "RetryBaseSeconds": "1"}
     return values
