@@ -89,7 +89,9 @@ class SigV4(httpx.Auth):
         self._region = region
         if credentials:
             self._credentials = botocore.credentials.Credentials(
-                credentials["aws_access_key_id"], credentials["aws_secret_access_key"]
+                credentials["aws_access_key_id"],
+                credentials["aws_secret_access_key"],
+                credentials.get("aws_session_token"),
             )
             return
         found = botocore.session.Session().get_credentials()
