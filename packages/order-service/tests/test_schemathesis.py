@@ -30,7 +30,7 @@ CONFIG = SchemathesisConfig.from_dict(
         "generation": {"max-examples": CASES or 100, "deterministic": not CASES, "database": "none"},
         "checks": {
             "positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409]},
-            "negative_data_rejection": {"expected-statuses": [400, 404, 405, 415]},
+            "negative_data_rejection": {"expected-statuses": [400, 404, 405, 413, 415]},
         },
     }
 )
