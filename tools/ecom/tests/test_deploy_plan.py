@@ -10,13 +10,15 @@ import pytest
 
 from ecom_cli import deploy_command
 from ecom_cli.aws import Stage
+from ecom_cli.bucket import Bucket
 from ecom_cli.deploy import deploy, plan
 from ecom_cli.errors import EcomError
 from ecom_cli.plan import Plan, Step
 from ecom_cli.progress import Reporter
 from ecom_cli.stacks import Change, Stack
 from ecom_cli.stateful import HOLDS, losses
-from ecom_cli.workspace import Workspace
+from ecom_cli.tags import running
+from ecom_cli.workspace import Workspace, load
 
 INBOX = """
 Parameters:
@@ -203,6 +205,33 @@ def exports(stage: Stage, name: str) -> bool:
     return any(o.get("ExportName") == f"ecom-{stage.name}-{name}" for o in found.get("Outputs", ()))
 
 
+def independent(repo: Workspace, dist: str) -> Workspace:
+    project = repo.member(dist).folder / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace('depends-on = ["base-infra"]', "depends-on = []"), encoding="utf-8")
+    return load(repo.root)
+
+
+def test_who_needs_nothing_of_the_base_waits_for_its_bucket_all_the_same(stage, repo):
+    repo = independent(repo, "b-service")
+    assert {stack.status for stack in run(stage, repo).values()} == {"created"}
+    assert Bucket(stage).get(contract_key(stage, "b-service")) is not None
+
+
+def test_who_needs_nothing_of_the_base_can_be_alone_but_not_as_a_release(stage, repo, cut):
+    repo = independent(repo, "b-service")
+    assert run(stage, repo, "b-service")["b-service"].status == "created"
+    cut(repo, "b-service", "1.0.0")
+    with pytest.raises(EcomError, match=r"base-infra is not deployed .* b-service needs it"):
+        run(stage, repo, "b-service@1.0.0")
+    assert run(stage, repo, "base-infra", "b-service@1.0.0")["b-service"].status == "updated"
+
+
+def contract_key(stage: Stage, dist: str) -> str:
+    runs = running(Stack(stage, stage.stack_name(dist)).describe())
+    return f"{dist}/contract-{runs.contract}.json"
+
+
 # ----- the question
 
 
@@ -305,16 +334,3 @@ def test_what_holds_something_is_guarded_whatever_it_is(kind):
         ["replaces", "Anew"],
     ]
     assert losses(nowhere, [Change("Remove", "Rule", "AWS::Events::Rule")]) == []
-
-
-def test_every_type_that_a_template_retains_is_guarded():
-    """What no delete of a stack may take along, no change of it may either."""
-    from ecom_cli.templates import parse_template
-    from ecom_cli.workspace import workspace
-
-    kept = set()
-    for member in workspace().stacks:
-        template = parse_template(member.template.read_text(encoding="utf-8"), member.dist)
-        kept |= {template.resources[name]["Type"] for name in template.retained}
-    assert kept
-    assert kept <= set(HOLDS)

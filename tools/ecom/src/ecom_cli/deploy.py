@@ -54,7 +54,8 @@ class Deployment:
     def execute(self, plan: Plan) -> list[Deployed]:
         """Deploy as planned; raises EcomError with every stack's failure when some fail."""
         steps = {step.service: step for step in plan.steps}
-        after = {step.service: set(step.artifact.depends_on) for step in plan.steps}
+        # the base makes the bucket that all leave something in, also who imports nothing of it
+        after = {step.service: {*step.artifact.depends_on, BASE} - {step.service} for step in plan.steps}
         try:
             return list(in_order(after, lambda name: self._deploy(steps[name])).values())
         finally:
@@ -107,7 +108,12 @@ class Deployment:
                 self.report.note(step.service, line)
 
     def _upload(self, artifact: Artifact) -> None:
-        """All that this artifact leaves in the bucket. What lies there already is left as it is."""
+        """All that this artifact leaves in the bucket. What lies there already is left as it is.
+
+        Without a base there is no bucket, and only who needs none can be deployed: it leaves no contract.
+        """
+        if not self.planner.has_base:
+            return
         bucket, size = Bucket(self.stage), 0
         if artifact.code and bucket.put(artifact.code.key, artifact.code.content):
             size += len(artifact.code.content)

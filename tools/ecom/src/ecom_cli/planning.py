@@ -70,6 +70,11 @@ class Planner:
             raise
         return plan
 
+    @property
+    def has_base(self) -> bool:
+        """Whether base-infra is there, or comes with this call."""
+        return BASE in self.artifacts or self._runs(BASE)
+
     def check_again(self) -> None:
         """Whether it still fits: while a person thought about the plan, others may have deployed."""
         self._look()
@@ -121,13 +126,13 @@ class Planner:
 
     def _check_prerequisites(self) -> None:
         every = self.artifacts.values()
-        for needed in sorted(
-            {name for artifact in every for name in artifact.depends_on} - set(self.artifacts)
-        ):
+        # a release is kept in the base's bucket
+        needs = {a.dist: {*a.depends_on, *([BASE] if a.release else [])} for a in every}
+        for needed in sorted({name for names in needs.values() for name in names} - set(self.artifacts)):
             if not self._runs(needed):
+                who = ", ".join(sorted(dist for dist, names in needs.items() if needed in names))
                 raise EcomError(
-                    f"{needed} is not deployed ({self.stage.where}), and "
-                    f"{', '.join(sorted(a.dist for a in every if needed in a.depends_on))} needs it.",
+                    f"{needed} is not deployed ({self.stage.where}), and {who} needs it.",
                     f"Deploy it as well: `./ecom deploy {needed}`, or all of them: `./ecom deploy`.",
                 )
 
