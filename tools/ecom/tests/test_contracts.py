@@ -135,6 +135,25 @@ def test_a_contract_is_what_the_files_say(shop: Workspace) -> None:
     assert readers_of(shop, "Refunded") == ()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "carried"),
+    [
+        ("{source: [till.service], detail-type: [Paid]}", ({},)),
+        ("{detail-type: [Paid]}", ({},)),
+        ("{source: [{prefix: till}], detail: {data: {x: [1]}}}", ({"data": {"x": [1]}},)),
+        ("{source: [till.service], detail-type: [Refunded]}", ()),
+        ("{source: [book.service], detail-type: [Paid]}", ()),
+    ],
+)
+def test_the_rules_that_may_carry_a_fact(shop: Workspace, pattern: str, carried: Any) -> None:
+    book = shop.member("book-service")
+    (book.folder / "stack.yaml").write_text(
+        f"Resources: {{Rule: {{Type: 'AWS::Events::Rule', Properties: {{EventPattern: {pattern}}}}}}}"
+    )
+
+    assert contract_of(book).reads[PAID].patterns == carried
+
+
 def test_a_contract_of_a_commit_is_that_of_its_files(shop: Workspace) -> None:
     before = contracts_of(shop)
     publish(shop, lambda data: data["properties"].pop("note"))
@@ -399,7 +418,17 @@ def test_check_for_programs(shop: Workspace) -> None:
             "book-service 1.0.0 reads `data.amount` of Paid v1, which till-service 1.0.0 in this tree "
             "does not always publish."
         ],
+        "unheard": [],
     }
+
+
+def test_check_tells_of_a_fact_that_nobody_here_publishes(shop: Workspace) -> None:
+    """It may come from another repository."""
+    (shop.member("till-service").folder / "events/Paid.v1.json").unlink()
+    done = run("check", "book-service")
+
+    assert done.exit_code == 0
+    assert "book-service 1.0.0 reads Paid v1 of till.service, which is not in this tree yet." in done.output
 
 
 def test_check_against_any_commit(shop: Workspace) -> None:

@@ -96,6 +96,37 @@ def test_only_what_the_rules_carry_has_to_be_readable() -> None:
     assert len(fit(inventory(), payment(reads, {"data": {"ok": [True]}}, {"data": {"ok": [False]}}))) == 1
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"data": {"ok": [{"exists": True}]}},
+        {"data": {"ok": [True, {"prefix": "t"}]}},
+        {"$or": [{"data": {"ok": [True]}}, {"data": {"ok": [True]}}]},
+    ],
+)
+def test_a_pattern_that_is_not_understood_lets_everything_through(pattern: Any) -> None:
+    assert fit(inventory(), payment(data(["amount"], amount={"type": "integer"}), pattern)) == []
+    assert len(fit(inventory(), payment(data(["ok"], ok={"const": True}), pattern))) == 1
+
+
+def test_a_pattern_finds_one_element_of_a_list() -> None:
+    publishes = data(["tags"], tags={"type": "array", "items": {"type": "string"}})
+
+    assert (
+        fit(inventory(publishes), payment(data(["tags"], tags={"type": "array"}), {"data": {"tags": ["a"]}}))
+        == []
+    )
+    assert (
+        len(fit(inventory(publishes), payment(data([], tags={"const": "a"}), {"data": {"tags": ["a"]}}))) == 1
+    )
+
+
+def test_what_no_rule_is_known_for_has_to_be_readable_all_the_same() -> None:
+    reader = Contract("payment-service", "1.3.0", reads={STOCK: Reading(data(["totals"], totals={}), ())})
+
+    assert len(fit(inventory(), reader)) == 1
+
+
 def test_a_rule_that_waits_in_vain_is_said() -> None:
     publishes = data(["ok"], ok={"const": False})
 

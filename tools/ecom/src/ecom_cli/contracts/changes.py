@@ -53,14 +53,15 @@ def breaks_with_readers(
 def gaps_of(schema: Schema, reading: Reading) -> list[Gap]:
     """What a reader may get that it cannot read, and fields that its rules wait for in vain.
 
-    Only facts that its rules carry to it count. Raises NotUnderstood.
+    Only facts that its rules carry to it count; where no rule is known, all of them. Raises NotUnderstood.
     """
     published, readable = cases_of(schema), cases_of(reading.schema)
-    described = fields_of(schema)
+    # a pattern goes through lists without saying so
+    described = [field.replace("/*", "") + "/" for field in fields_of(schema)]
     found: dict[Gap, None] = {}
-    for pattern in reading.patterns:
+    for pattern in reading.patterns or ({},):
         for pointer in _leaves(pattern):
-            if pointer not in described:
+            if not any(field.startswith(f"{pointer}/") for field in described):
                 found[Gap(pointer, How.UNDESCRIBED, "absent, or anything")] = None
         carried = meet(published, matched_by(pattern)) if pattern else published
         if not carried:
@@ -88,6 +89,8 @@ def _new_gaps(old: Schema, new: Schema, reading: Reading) -> list[Gap]:
 
 def _leaves(pattern: Pattern, at: str = "") -> Iterator[str]:
     for name, inner in pattern.items():
+        if name == "$or":  # no field; what is in it may be there or not
+            continue
         here = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
         if isinstance(inner, Mapping):
             yield from _leaves(inner, here)

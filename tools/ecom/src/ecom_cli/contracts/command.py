@@ -91,12 +91,14 @@ def check(
     dists = {each.member.dist for each in done}
     contracts = contracts_of(repo)
     unfit = [line for line in misfits(contracts, where=HERE) if _is_about(line, dists)]
+    alone = unheard(contracts, HERE)
     broken = bool(unfit) or any(each.breaks for each in done)
     if as_json:
-        print(json.dumps({"ok": not broken, "packages": [_verdict(each) for each in done], "misfits": unfit}))
+        verdicts = [_verdict(each) for each in done]
+        print(json.dumps({"ok": not broken, "packages": verdicts, "misfits": unfit, "unheard": alone}))
         raise typer.Exit(int(broken))
     _tell(done, _console())
-    for line in unheard(contracts, HERE):
+    for line in alone:
         _console().print(f"[yellow]![/] {line}", soft_wrap=True)
     if broken:
         raise _refusal(done, unfit)

@@ -75,7 +75,11 @@ def _contract(dist: str, version: str, files: Files, template: str | None) -> Co
     rules = list(_rules(template, dist)) if template else []
     reads = {}
     for kind, schema in _schemas(dist, READS, files):
-        patterns = [detail for sources, types, detail in rules if kind.source in sources and kind[1] in types]
+        patterns = [
+            rule.get("detail", {})
+            for rule in rules
+            if _lets(rule.get("source"), kind.source) and _lets(rule.get("detail-type"), kind.detail_type)
+        ]
         reads[kind] = Reading(schema, tuple(patterns))
     document = _document(template, dist) if template else {}
     return Contract(
@@ -113,12 +117,16 @@ def _document(template: str, dist: str) -> dict[str, Any]:
     return {"Resources": parsed.resources, "Outputs": parsed.outputs}
 
 
-def _rules(template: str, dist: str) -> Iterator[tuple[list[str], list[str], Pattern]]:
-    """Source, detail-types and detail pattern of each rule in a template."""
+def _rules(template: str, dist: str) -> Iterator[Pattern]:
+    """The event pattern of each rule in a template."""
     for resource in _document(template, dist)["Resources"].values():
         if resource.get("Type") == "AWS::Events::Rule":
-            pattern = resource.get("Properties", {}).get("EventPattern") or {}
-            yield pattern.get("source", []), pattern.get("detail-type", []), pattern.get("detail", {})
+            yield resource.get("Properties", {}).get("EventPattern") or {}
+
+
+def _lets(wanted: Any, value: str) -> bool:
+    """Whether a part of a pattern may let a value through: what is not there, or not exact, lets all."""
+    return wanted is None or value in wanted or any(not isinstance(each, str) for each in wanted)
 
 
 def _exports(document: dict[str, Any]) -> Iterator[str]:

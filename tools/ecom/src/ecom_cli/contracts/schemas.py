@@ -68,13 +68,18 @@ def cases_of(schema: Any, at: str = "") -> Cases:
 
 
 def matched_by(pattern: Any) -> Cases:
-    """The details that a rule's pattern lets through: exact values at the leaves, as all rules here have."""
+    """The details that a rule's pattern may let through: rather more of them than it really does.
+
+    Exact values are understood, all else (`prefix`, `exists`, `$or`, …) lets everything through here. In a
+    list EventBridge looks for one element that matches, so that lists may get through anywhere.
+    """
+    listed = Shape(kinds=frozenset({"array"}))
     if isinstance(pattern, Mapping):
-        fields = {name: matched_by(inner) for name, inner in pattern.items()}
-        return tidied([Shape(kinds=frozenset({"object"}), required=frozenset(fields), properties=fields)])
-    if isinstance(pattern, list | tuple) and not any(isinstance(each, Mapping | list) for each in pattern):
-        return tidied([Shape(values=frozenset(map(canonical, pattern)))])
-    raise NotUnderstood("", "a rule's pattern that is more than exact values")
+        exact = {name: inner for name, inner in pattern.items() if _is_exact(inner)}
+        fields = {name: matched_by(inner) for name, inner in exact.items()}
+        shape = Shape(kinds=frozenset({"object"}), required=frozenset(fields), properties=fields)
+        return tidied([shape, listed])
+    return tidied([Shape(values=frozenset(map(canonical, pattern))), listed])
 
 
 def opened(schema: Any) -> Any:
@@ -143,6 +148,10 @@ def _applied(schema: Mapping[str, Any], at: str) -> list[Cases]:
     elif {"then", "else"} & schema.keys():
         raise NotUnderstood(at, "`then` and `else` mean nothing without `if`")
     return found
+
+
+def _is_exact(inner: Any) -> bool:
+    return isinstance(inner, Mapping) or not any(isinstance(each, Mapping) for each in inner)
 
 
 def _kinds(names: Any) -> frozenset[str]:
