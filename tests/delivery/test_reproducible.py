@@ -152,19 +152,6 @@ def test_the_bill_of_materials_lists_what_is_in_the_zip(made: list[dict[str, Rel
     assert any(ref.startswith("pkg:pypi/botocore@") for ref in edges[boto3])
 
 
-@pytest.mark.parametrize("dist", [member.dist for member in workspace().stacks if member.has_zip])
-def test_zips_are_made_for_what_the_template_runs_them_on(dist: str) -> None:
-    template = workspace().member(dist).template
-    assert template
-    resources = parse_template(template.read_text(encoding="utf-8"), dist).resources
-    functions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Function"]
-    assert functions
-    machine = {"aarch64": "arm64", "x86_64": "x86_64"}[builder.LAMBDA_PLATFORM.split("-")[0]]
-    for properties in functions:
-        assert properties["Runtime"] == f"python{builder.LAMBDA_PYTHON}"
-        assert properties["Architectures"] == [machine]
-
-
 def test_the_backend_is_one_that_every_package_allows() -> None:
     """uv_build>=0.9,<0.14 in the pyproject.toml, one version in the pins."""
     import tomllib
