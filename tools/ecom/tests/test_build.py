@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +14,7 @@ import pytest
 from ecom_cli import build as builder
 from ecom_cli.build import build
 from ecom_cli.errors import EcomError
-from ecom_cli.workspace import Workspace, workspace
-
-SERVICES = [member.dist for member in workspace().stacks if member.has_zip]
+from ecom_cli.workspace import Workspace
 
 
 def names(path: Path) -> set[str]:
@@ -117,84 +113,6 @@ def test_a_pin_whose_hash_is_wrong_installs_nothing(zip_repo, vendor):
     with pytest.raises(EcomError, match="uv pip install"):
         toy(repo)
     assert set(vendor.iterdir()) == before
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_services_zip_holds_what_it_calls_and_no_more(service):
-    member = workspace().member(service)
-    entries = names(build(member).path)
-    models = {entry.split("/")[2] for entry in entries if entry.startswith("botocore/data/")}
-    assert {model for model in models if "." not in model} == set(member.aws_services)
-    assert {"endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"} <= models
-    assert f"{member.package}/__init__.py" in entries
-    assert "ecom_common/__init__.py" in entries
-    junk = [
-        e
-        for e in entries
-        if ".dist-info/" in e or "__pycache__" in e or e.endswith((".pyc", ".so")) or e.startswith("bin/")
-    ]
-    assert not junk
-    assert not [entry for entry in entries if "/tests/" in entry or entry.startswith("ecom_cli")]
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_zip_is_small_sorted_and_without_a_trace_of_where_it_was_built(service):
-    built = build(workspace().member(service))
-    assert built.size < 4_000_000
-    with zipfile.ZipFile(built.path) as archive:
-        infos = archive.infolist()
-        assert archive.testzip() is None
-    assert [info.filename for info in infos] == sorted(info.filename for info in infos)
-    assert {(info.date_time, info.external_attr >> 16, info.create_system) for info in infos} == {
-        ((1980, 1, 1, 0, 0, 0), 0o100644, 3)
-    }
-    assert str(workspace().root).encode() not in built.path.read_bytes()
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_bare_interpreter_can_run_what_a_zip_holds(service, tmp_path):
-    """Isolated, without site-packages: what the zip does not hold is not there."""
-    member = workspace().member(service)
-    with zipfile.ZipFile(build(member).path) as archive:
-        archive.extractall(tmp_path)
-    script = f"""
-import sys
-sys.path.insert(0, {str(tmp_path)!r})
-import boto3
-from botocore.config import Config
-for service in {list(member.aws_services)!r}:
-    client = boto3.client(service, region_name="eu-central-1", config=Config(retries={{"mode": "standard"}}))
-    assert client.meta.endpoint_url.startswith("https://"), client.meta.endpoint_url
-    assert client.waiter_names is not None
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
-import ecom_common, {member.package}
-import pathlib, importlib
-for package in ("ecom_common", {member.package!r}):
-    for path in sorted((pathlib.Path({str(tmp_path)!r}) / package).glob("*.py")):
-        if path.stem != "app":  # the entry points read the function's environment
-            importlib.import_module(f"{{package}}.{{path.stem}}".removesuffix(".__init__"))
-assert not [name for name, module in sys.modules.items()
-            if "site-packages" in (getattr(module, "__file__", "") or "")]
-"""
-    clean = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], env=clean, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_building_all_again_takes_no_time():
-    import time
-
-    members = workspace().stacks
-    builder.build_all(members)
-    started = time.monotonic()
-    again = builder.build_all(members)
-    assert not any(built.fresh for built in again)
-    assert time.monotonic() - started < 1.0
 
 
 def workspace_again(repo: Workspace) -> Workspace:

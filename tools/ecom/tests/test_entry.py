@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -195,12 +194,3 @@ def test_a_parameter_without_a_value_is_refused():
     done = command("deploy", "--param", "DeclineRatePercent", "--endpoint-url", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "is not NAME=VALUE" in done.stderr
-
-
-def test_build_prints_where_the_zips_are():
-    done = command("build", "payment-service", "--json")
-    assert done.returncode == 0, done.stderr
-    (built,) = json.loads(done.stdout)
-    assert built["dist"] == "payment-service"
-    assert Path(built["path"]).name == f"{built['sha256']}.zip"
-    assert built["key"] == f"payment-service/{built['sha256']}.zip"
