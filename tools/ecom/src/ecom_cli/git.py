@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess  # nosec B404  # to run git
+import subprocess  # nosec B404  # it starts git, nothing else
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

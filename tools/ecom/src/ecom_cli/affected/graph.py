@@ -157,7 +157,7 @@ def _rules(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[_Types]:
         if resource.get("Type") == "AWS::Events::Rule" and pattern is not None:
             types = pattern.get("detail-type") if isinstance(pattern, Mapping) else None
             plain = isinstance(types, list) and all(isinstance(name, str) for name in types)
-            yield _Types(frozenset(types) if plain else None)  # type: ignore[arg-type]  # a list, then
+            yield _Types(frozenset(types) if plain else None)  # type: ignore[arg-type]  # a plain one is a list
 
 
 def _edges(packages: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
