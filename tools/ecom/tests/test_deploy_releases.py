@@ -170,14 +170,29 @@ def test_another_release_under_a_version_that_the_stage_knows_is_refused(stage, 
     assert hears(stage) == "1.1.0"
 
 
-def test_a_release_whose_upload_was_cut_off_is_kept_by_the_next_deploy(stage, repo):
-    """The manifest goes last, so what has none is not there."""
-    run(stage, repo, BASE, f"{TOY}@1.1.0")
+@pytest.mark.parametrize("uploads", range(4))
+def test_a_release_whose_upload_was_cut_off_is_kept_by_the_next_deploy(stage, repo, monkeypatch, uploads):
+    """Whatever had been uploaded by then: the manifest goes last, so what has none is not there."""
+    run(stage, repo, BASE)
+    s3 = stage.client("s3")
+    put, left = s3.put_object, list(range(uploads))
+
+    def cut_off(**call):
+        if call["Key"].startswith("releases/"):
+            left.pop()
+        return put(**call)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "put_object", cut_off)
+        with pytest.raises(IndexError):
+            run(stage, repo, f"{TOY}@1.1.0")
     bucket = Bucket(stage)
-    stage.client("s3").delete_object(Bucket=bucket.name, Key=f"releases/{TOY}/1.1.0/manifest.json")
     assert bucket.fetch(TOY, "1.1.0") is None
-    assert run(stage, repo, f"{TOY}@1.1.0")[TOY].status == "unchanged"
-    assert bucket.fetch(TOY, "1.1.0") is not None
+    assert bucket.versions(TOY) == []
+    assert run(stage, repo, f"{TOY}@1.1.0")[TOY].status == "created"
+    files = {path.name for path in (repo.root / f"dist/{TOY}/1.1.0").iterdir()}
+    assert len(files) == 4
+    assert bucket.fetch(TOY, "1.1.0").keys() == files
 
 
 # ----- going back
