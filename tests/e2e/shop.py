@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from e2e import description
 from e2e.system import DEAD_LETTER_QUEUES, Event, Mail, System, eventually, take
 from ecom_cli.api import Line, force_key, order_body, order_id_of
 from ecom_cli.caller import LOCAL_OWNER
@@ -72,7 +73,12 @@ class Shop:
         self._shelves = Shelves(system.stage)
         self._prices: dict[str, int] = {}
         self._parked: list[Parked] = []
-        self._http = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_connections=32))
+        self._http = httpx.Client(
+            timeout=30,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=32),
+            event_hooks={"response": [description.check]},
+        )
 
     def close(self) -> None:
         self._http.close()

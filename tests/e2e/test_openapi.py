@@ -8,22 +8,25 @@ ECOM_API_CASES says how many are made up for each operation, and then they are o
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
+from e2e.description import API, check
 from e2e.shop import Shop
 from e2e.system import DEAD_LETTER_QUEUES, System
 from ecom_testkit.openapi import Description, misfits
+from order_service.http import Kind, Problem
 
-API = Description.read(Path(__file__).parents[2] / "packages/order-service/openapi.yaml")
 CASES = int(os.environ.get("ECOM_API_CASES", "0"))
 CONFIG = SchemathesisConfig.from_dict(
     {
@@ -104,3 +107,22 @@ def put_right(case: Any, known: Known) -> None:
 def dict_of(answer: Any) -> dict[str, str]:
     """The headers. Schemathesis keeps all values of each."""
     return {name: value if isinstance(value, str) else value[0] for name, value in answer.headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "passes"),
+    [
+        (404, "application/problem+json", True),
+        (404, "application/json", False),
+        (418, "application/problem+json", False),
+        (500, "text/plain", True),
+        (500, "application/problem+json", False),
+    ],
+)
+def test_the_other_tests_would_notice(status: int, kind: str, passes: bool) -> None:
+    """An emulator's own words for a function that died are left to the emulator."""
+    body = json.loads(Problem(Kind.NOT_FOUND, "There is no such order.").response()["body"])
+    request = httpx.Request("GET", "http://127.0.0.1/restapis/a/local/_user_request_/orders/x")
+    answer = httpx.Response(status, headers={"Content-Type": kind}, json=body, request=request)
+    with nullcontext() if passes else pytest.raises(AssertionError, match=r"not answered as openapi\.yaml"):
+        check(answer)
