@@ -14,7 +14,7 @@ from typing import Any
 from iam.calls import Place, Use, at, load
 from iam.estate import ACCOUNT, REGION, STAGE, Estate, Finding, FunctionIdentity
 from iam.policies import Caller, Request, some
-from iam.questions import SOME_ORDER, TLS, WAYS, via
+from iam.questions import SOME_ORDER, TLS, WAYS, opened_variables, via
 
 RECORDED = Path(__file__).with_name("recorded-calls.json")
 
@@ -28,6 +28,11 @@ Logs". Not logs:CreateLogGroup: the stack makes the group, with the key."""
 
 TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 """Active tracing. Lambda developer guide, "Visualize Lambda function invocations using AWS X-Ray"."""
+
+VARIABLES = ("kms:Decrypt",)
+"""Lambda opens the function's environment. Lambda developer guide, "Securing Lambda environment variables":
+with a grant that Lambda makes with the deployer's permissions. A grant is for one role and not for its name,
+so the role has the permission as well, for its own function (aws/serverless-application-model, issue 1989)."""
 
 KEY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dynamodb": {"*": ("kms:Decrypt",)},
@@ -45,6 +50,12 @@ a customer managed key" is for the principal who selects the key: the deployer.
 SQS developer guide, "Key management": a producer makes data keys and opens them, a consumer opens them."""
 
 
+def variables_of(function: FunctionIdentity) -> dict[str, str]:
+    """What says in a request for the key that it is about this function's variables."""
+    names = ("kms:ViaService", "kms:EncryptionContext:aws:lambda:FunctionArn")
+    return {name: value for name, value in opened_variables(function).items() if name in names}
+
+
 def recorded() -> dict[str, set[Use]]:
     """What is checked in, by the function's name, as it is in the templates' stage but for the key."""
     return load(RECORDED.read_text(encoding="utf-8"))
@@ -58,6 +69,7 @@ def used(estate: Estate, function: FunctionIdentity, calls: Mapping[str, set[Use
     found |= {Use(action, queue) for queue in function.queues for action in MAPPING}
     found |= {Use(action, function.log_group) for action in LOGS}
     found |= {Use(action, "*") for action in TRACES}
+    found |= {Use(action, estate.key, tuple(variables_of(function).items())) for action in VARIABLES}
     return found | set(_behind(estate, found))
 
 

@@ -100,6 +100,11 @@ def via(service: str, **context: str) -> dict[str, str]:
     }
 
 
+def opened_variables(function: FunctionIdentity) -> dict[str, str]:
+    """The encryption context in the log entries of Lambda's own calls: the function's ARN."""
+    return via("lambda", **{"kms:EncryptionContext:aws:lambda:FunctionArn": function.arn})
+
+
 def sealed_queue(queue: str) -> dict[str, str]:
     """SQS developer guide, "Key management": the queue's ARN is the encryption context. EventBridge sends no
     source to KMS on this way."""
@@ -176,6 +181,8 @@ def functions_take_their_work(estate: Estate) -> Iterator[Question]:
     for function in estate.functions.values():
         role = Request(LAMBDA, "sts:AssumeRole", function.role.name, TLS)
         yield Question(f"{function.logical}: its role", role, True)
+        variables = Request(function.role, READ, estate.key, opened_variables(function))
+        yield Question(f"{function.logical}: its variables", variables, True)
         for queue in function.queues:
             name = f"{estate.names[queue]} → {function.logical}"
             for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
@@ -601,6 +608,11 @@ def the_key_is_used_through_services_only(estate: Estate) -> Iterator[Question]:
         for action in KEY_USE:
             request = Request(ADMINISTRATOR, action, estate.key, via(service))
             yield Question(f"MyKmsKey: through {service}", request, False)
+    for one in estate.functions.values():
+        for other in estate.functions.values():
+            if other != one:
+                request = Request(one.role, READ, estate.key, opened_variables(other))
+                yield Question(f"{one.logical}: the variables of {other.logical}", request, False)
     for role in estate.roles.values():
         name = estate.names[role.name]
         for action in KEY_ADMINISTRATION:

@@ -180,6 +180,15 @@ OPENED = [
         "PaymentLambdaRole at another stage is allowed",
     ),
     Case(
+        SHIPPING,
+        stated(
+            "ShippingLambdaRole",
+            sid("OwnVariables"),
+            without_condition("kms:EncryptionContext:aws:lambda:FunctionArn"),
+        ),
+        "ShippingLambda: the variables of PaymentLambda is allowed",
+    ),
+    Case(
         BASE,
         more("MyKmsKey", Principal=ROOT, Action="kms:*", Resource="*"),
         "MyKmsKey: an administrator by hand is allowed",
@@ -296,6 +305,11 @@ UNEVEN = [
         SHIPPING,
         less("ShippingLambdaRole", allows("kms:GenerateDataKey")),
         "ShippingLambdaRole: missing kms:GenerateDataKey on MyKmsKey through sqs",
+    ),
+    Case(
+        SHIPPING,
+        less("ShippingLambdaRole", sid("OwnVariables")),
+        "ShippingLambdaRole: missing kms:Decrypt on MyKmsKey through lambda",
     ),
     Case(SHIPPING, less("ShippingLambdaRole", sid("Traces")), "missing xray:PutTraceSegments on *"),
     Case(
