@@ -190,6 +190,7 @@ def test_what_is_no_contract_is_refused(text: str) -> None:
         ("Paid.v0.json", "{}", "not named"),
         ("Paid.v2.json", "{", "not valid JSON"),
         ("Paid.v2.json", "{}", r"no \$id"),
+        ("Paid.v2.json", '{"$id": "Paid.v2.json"}', r"no \$id that ends in <source>/Paid"),
         ("Paid.v2.json", json.dumps(SCHEMA), "another file's name"),
     ],
 )

@@ -72,7 +72,8 @@ def readers_of(repo: Workspace, detail_type: str) -> tuple[str, ...]:
 
 
 def _contract(dist: str, version: str, files: Files, template: str | None) -> Contract:
-    rules = list(_rules(template, dist)) if template else []
+    document = _document(template, dist) if template else {}
+    rules = list(_rules(document))
     reads = {}
     for kind, schema in _schemas(dist, READS, files):
         patterns = [
@@ -81,7 +82,6 @@ def _contract(dist: str, version: str, files: Files, template: str | None) -> Co
             if _lets(rule.get("source"), kind.source) and _lets(rule.get("detail-type"), kind.detail_type)
         ]
         reads[kind] = Reading(schema, tuple(patterns))
-    document = _document(template, dist) if template else {}
     return Contract(
         dist,
         version,
@@ -101,9 +101,9 @@ def _schemas(dist: str, folder: str, files: Files) -> Iterator[tuple[Kind, Schem
         try:
             schema = json.loads(text)
             source, last = schema["$id"].split("/")[-2:]
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise EcomError(f"{where} is not valid JSON: {error}") from error
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EcomError(f"{where} has no $id that ends in <source>/{name}.") from error
         if last != name:
             raise EcomError(f"{where} has another file's name in its $id: {last}.")
@@ -117,9 +117,9 @@ def _document(template: str, dist: str) -> dict[str, Any]:
     return {"Resources": parsed.resources, "Outputs": parsed.outputs}
 
 
-def _rules(template: str, dist: str) -> Iterator[Pattern]:
+def _rules(document: dict[str, Any]) -> Iterator[Pattern]:
     """The event pattern of each rule in a template."""
-    for resource in _document(template, dist)["Resources"].values():
+    for resource in document.get("Resources", {}).values():
         if resource.get("Type") == "AWS::Events::Rule":
             yield resource.get("Properties", {}).get("EventPattern") or {}
 

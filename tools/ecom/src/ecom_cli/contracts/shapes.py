@@ -169,8 +169,7 @@ def _without_impossible_fields(shape: Shape) -> Shape:
     described = {
         name: cases for name, cases in shape.properties.items() if name not in forbidden and cases != ANYTHING
     }
-    max_items = 0 if shape.items == () else shape.max_items
-    return replace(shape, forbidden=forbidden, properties=described, max_items=max_items)
+    return replace(shape, forbidden=forbidden, properties=described)
 
 
 def admits(shape: Shape, value: str, *, unsure: bool) -> bool:
