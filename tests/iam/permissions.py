@@ -32,7 +32,7 @@ TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 VARIABLES = ("kms:Decrypt",)
 """Lambda opens the function's environment. Lambda developer guide, "Securing Lambda environment variables":
 with a grant that Lambda makes with the deployer's permissions. A grant is for one role and not for its name,
-so the role has the permission as well, for its own function (aws/serverless-application-model, issue 1989)."""
+so the role has the permission as well, for its own function (aws/serverless-application-model, #1989)."""
 
 KEY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dynamodb": {"*": ("kms:Decrypt",)},
