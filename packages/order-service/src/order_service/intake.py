@@ -174,7 +174,7 @@ def _amount(document: Mapping[str, Any], currency: str, flaws: list[Flaw]) -> in
 
 
 def _customer(document: Mapping[str, Any], flaws: list[Flaw]) -> Customer | None:
-    """No flaw quotes what was sent: answers end up in the logs of clients."""
+    """No flaw quotes a value: answers end up in the logs of clients. Fields nobody knows are named."""
     if "customer" not in document:
         return None
     customer = document["customer"]
