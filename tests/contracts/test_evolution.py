@@ -139,6 +139,31 @@ def test_what_is_in_both_fits_in_each(one: Any, other: Any) -> None:
     assert gaps(both, judged(one)) == []
 
 
+HAS_P: dict[str, Any] = {"type": "object", "required": ["p"], "properties": {"p": {"type": "integer"}}}
+NOT_ONE = {"not": {"properties": {"p": {"const": 1}}}}
+ONE_OR_TWO = {"type": "array", "items": {"enum": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        (HAS_P, {**HAS_P, **NOT_ONE}, "1"),
+        ({**HAS_P, **NOT_ONE}, HAS_P, None),
+        (HAS_P, {"anyOf": [{"properties": {"p": {"const": 1}}}, NOT_ONE]}, None),
+        ({}, {"anyOf": [{"required": ["p"]}, {"not": {"required": ["p"]}}]}, None),
+        ({"enum": [1, "a"]}, {"anyOf": [{"type": "integer"}, {"type": "string"}]}, None),
+        ({"type": ["integer", "string"]}, {"anyOf": [{"type": "integer"}, {"type": "string"}]}, None),
+        ({"type": "array", "items": {"type": "integer"}}, ONE_OR_TWO, "something else than 1, 2"),
+        ({"type": "array", "maxItems": 0}, ONE_OR_TWO, None),
+        ({"type": "array"}, {"items": {"type": "number"}}, "something else than a number"),
+        ({"type": "array"}, {"type": "array", "minItems": 1}, "a list of fewer than 1"),
+        ({"type": ["null", "string"]}, {"type": "string"}, "null"),
+    ],
+)
+def test_what_is_shown_and_what_is_not(one: Any, other: Any, may_be: str | None) -> None:
+    assert [gap.may_be for gap in gaps(cases_of(one), cases_of(other))] == ([may_be] if may_be else [])
+
+
 @settings(max_examples=80, deadline=None)
 @given(schema=ANY_SCHEMA)
 def test_what_is_outside_is_all_that_is_not_inside(schema: Any) -> None:

@@ -12,6 +12,7 @@ from ecom_cli.contracts.widths import width
 
 MOST_SPLITS = 400
 """How far a case is taken apart before it counts as not shown."""
+MOST_KINDS_NAMED = 3
 
 _PLAIN = {
     "null": "null", "boolean": "true or false", "string": "a text", "array": "a list", "object": "an object",
@@ -150,8 +151,7 @@ def _shape_gaps(inner: Shape, outer: Shape, at: str) -> list[Gap]:
         known = ", ".join(sorted(outer.values))
         return [Gap(at, How.OTHER, f"something else than {known}")]
     if strange_kinds := inner.kinds - outer.kinds:
-        names = sorted(strange_kinds - ({"fraction"} if strange_kinds >= NUMBERS else set()))
-        return [Gap(at, How.OTHER, " or ".join(_PLAIN[name] for name in names))]
+        return [Gap(at, How.OTHER, _kinds_in_words(strange_kinds, outer.kinds))]
     found = [
         Gap(at, How.OTHER, value)
         for value in sorted(outer.excluded - inner.excluded)
@@ -166,6 +166,13 @@ def _shape_gaps(inner: Shape, outer: Shape, at: str) -> list[Gap]:
     if "object" in inner.kinds:
         found += _object_gaps(inner, outer, at)
     return found
+
+
+def _kinds_in_words(strange: frozenset[str], expected: frozenset[str]) -> str:
+    few = len(strange) <= MOST_KINDS_NAMED
+    named = strange if few else expected
+    words = sorted(_PLAIN[kind] for kind in named - ({"fraction"} if named >= NUMBERS else set()))
+    return " or ".join(words) if few else f"something else than {' or '.join(words)}"
 
 
 def _text_gaps(inner: Shape, outer: Shape, at: str) -> list[Gap]:
