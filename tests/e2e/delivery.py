@@ -41,6 +41,10 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         shutil.copytree(workspace().root, root, ignore=lambda _, names: LEFT_OUT & set(names))
+        # zips of what is the same there are built already
+        (cache := workspace().state / "build").mkdir(parents=True, exist_ok=True)
+        (root / ".ecom").mkdir()
+        (root / ".ecom/build").symlink_to(cache)
         self.root, self.git = root, Git(root)
         self.git.run("init", "--quiet", "--initial-branch", "main")
         self.commit("chore: as it is")

@@ -121,7 +121,7 @@ def deploy(ctx: typer.Context) -> None:
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def rollback(ctx: typer.Context) -> None:
     """Go back to the release that ran before; rows and messages stay."""
-    _hand_on(ctx, "ecom_cli.rollback", "command")
+    _hand_on(ctx, "ecom_cli.rollback_command", "command")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)

@@ -1,31 +1,15 @@
-"""`ecom rollback`: back to the release that ran before, from what the stage itself remembers."""
+"""Back to the release that ran before, from what the stage itself remembers."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from ecom_cli.aws import Stage, resolve_stage
+from ecom_cli.aws import Stage
 from ecom_cli.deploy import Confirm, Deployed, deploy
-from ecom_cli.deploy_command import AllowReplaceOption, YesOption, account, asking, print_done
 from ecom_cli.errors import EcomError
 from ecom_cli.fit import MisfitError
-from ecom_cli.options import EndpointOption, JsonOption, RegionOption, StageOption
 from ecom_cli.progress import Reporter
 from ecom_cli.stacks import Stack
 from ecom_cli.tags import Running, running
 from ecom_cli.workspace import Workspace, workspace
-
-EXAMPLES = """
-[bold]Examples[/]
-
-What ran before:  [cyan]./ecom rollback payment-service --stage prod[/]
-
-Further back:  [cyan]./ecom rollback payment-service --to 1.1.0 --stage prod[/]
-
-What there is to go back to:  [cyan]./ecom releases --stage prod[/]
-"""
 
 
 def rollback(
@@ -53,7 +37,7 @@ def rollback(
     target = _target(service, runs, to)
     name, _, version = target.partition("/v")
     earlier = runs.previous if target == runs.release else runs.previous[runs.previous.index(target) + 1 :]
-    report.say(f"Rolling back on {stage.where}{account(stage)}: {runs.words} → {target}")
+    report.say(f"Rolling {service} back: {runs.words} → {target}")
     try:
         return deploy(
             stage,
@@ -85,37 +69,3 @@ def _target(service: str, runs: Running, to: str | None) -> str:
             f"To deploy it all the same: `./ecom deploy {service}@{to}`.",
         )
     return tag
-
-
-command = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-
-@command.command("rollback", epilog=EXAMPLES)
-def _command(
-    service: Annotated[str, typer.Argument(help="As in: payment-service")],
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Default: the release before this one.")
-    ] = None,
-    stage: StageOption = None,
-    region: RegionOption = None,
-    endpoint_url: EndpointOption = None,
-    yes: YesOption = False,
-    allow_replace: AllowReplaceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Go back to the release that ran before.
-
-    The stage remembers its last five releases per service, with all their files: neither a checkout of that \
-time nor dist/ is needed. Rows and messages stay; parameters that were set stay set. It is refused when \
-another service needs what the newer release brought. Doing it twice goes back twice; a machine names the \
-version with --to, so that repeating it changes nothing.
-    """
-    where = resolve_stage(stage, region, endpoint_url)
-    done = rollback(
-        where,
-        service,
-        to,
-        confirm=asking(where, yes=yes),
-        allow_replace=allow_replace,
-    )
-    print_done(where, done, as_json=as_json)

@@ -33,8 +33,6 @@ class Running:
 
     def before(self, release: str | None) -> tuple[str, ...]:
         """The earlier releases once `release` (None: a working tree) runs in its place."""
-        if release == self.release:
-            return self.previous
         earlier = (self.release, *self.previous) if self.release else self.previous
         return tuple(dict.fromkeys(name for name in earlier if name != release))[:KEPT_RELEASES]
 
