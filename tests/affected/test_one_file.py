@@ -158,6 +158,7 @@ TOOL = {"ecom-cli"}  # its tests read what packages say of themselves
         pytest.param("tests/e2e/test_it.py", BOTH, set(), set(), id="an end-to-end test"),
         pytest.param(".ci/run", {"ecom-cli"} | SPANNING, set(), set(), id="automation"),
         pytest.param("ecom", ALL_SUITES, set(), set(), id="the entry point"),
+        pytest.param("conftest.py", ALL_SUITES, set(), set(), id="what watches all tests"),
         pytest.param("attic/notes.txt", ALL_SUITES, SERVICES, STACKS, id="nobody's"),
         pytest.param("packages/gone/src/gone/a.py", ALL_SUITES, SERVICES, STACKS, id="of no package"),
     ],

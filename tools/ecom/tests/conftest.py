@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ecom_cli.affected.graph import Graph
 from ecom_cli.emulator import private_emulator
 from ecom_cli.workspace import Workspace, load, workspace
 
-HERE = "tools/ecom/tests/"
 AWS_VARIABLES = (
     "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="session")
-def nobody_elses_files() -> None:
-    """No test reads what another package has, but for what `tests-read` in this one's [tool.ecom] names.
-
-    `./ecom affected` goes by that: with a change of a file that is read unseen, these tests would not be run.
-    What programs do that a test starts is not seen here.
-    """
-    repo = workspace()
-    graph, others = Graph(repo), (f"{repo.root}/packages/", f"{repo.root}/libs/")
-
-    def heard(event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" or not isinstance(arguments[0], str) or not arguments[0].startswith(others):
-            return
-        test, path = os.environ.get("PYTEST_CURRENT_TEST", ""), arguments[0].removeprefix(f"{repo.root}/")
-        if HERE in test and not graph.readers_by_tests(path):
-            raise RuntimeError(
-                f"{path} is read, and `./ecom affected` does not know: "
-                f"name it in tests-read, or move {test} to tests/"
-            )
-
-    graph.readers_by_tests("")  # which reads what the packages say of themselves
-    sys.addaudithook(heard)
 
 
 @pytest.fixture(autouse=True)

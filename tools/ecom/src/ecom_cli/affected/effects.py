@@ -133,8 +133,8 @@ def _only_the_spanning_tests(_: File, __: Graph, ___: Before) -> Iterator[Touch]
 def _everything(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
     why, works = f"nobody's: no rule knows {file.path}", ALL
     if file.kind is Kind.ENTRY:
-        # it brings the uv that runs every test, but decides nothing of what is deployed
-        why, works = "./ecom changed, which brings what everything is tested with", TESTED
+        # it runs or watches every test, but decides nothing of what is deployed
+        why, works = f"./{file.path} changed, which all tests go through", TESTED
     yield from _each(graph, why, works)
 
 

@@ -28,7 +28,7 @@ class Kind(Enum):
     END_TO_END = "end-to-end tests"
     DOCS = "documentation"
     SETTINGS = "the workspace's pyproject.toml"
-    ENTRY = "the entry point"
+    ENTRY = "what all tests go through"
     SCRIPTS = "scripts around the tool"
     AUTOMATION = "automation"
     HOUSEKEEPING = "git's own files"
@@ -53,7 +53,7 @@ _OF_ALL = {
     Kind.END_TO_END: r"tests/e2e/.+",
     Kind.DOCS: r"docs/.+|[A-Z]+\.md",
     Kind.SETTINGS: r"pyproject\.toml",
-    Kind.ENTRY: r"ecom",
+    Kind.ENTRY: r"ecom|conftest\.py",
     Kind.SCRIPTS: r"(deploy|destroy)_stacks\.sh",
     Kind.AUTOMATION: r"\.(ci|github)/.+|\.pre-commit-config\.yaml|CODEOWNERS",
     Kind.HOUSEKEEPING: r"\.git(ignore|attributes)|\.editorconfig|LICENSE",
