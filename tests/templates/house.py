@@ -312,6 +312,12 @@ def buckets_are_private(template: Template) -> Findings:
             yield logical_id, "a bucket must be versioned"
         if bucket.get("OwnershipControls", {}).get("Rules") != [{"ObjectOwnership": "BucketOwnerEnforced"}]:
             yield logical_id, "a bucket must know no ACLs (BucketOwnerEnforced)"
+        for lifecycle in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
+            if {"ExpirationDate", "ExpirationInDays"} & lifecycle.keys():
+                yield (
+                    logical_id,
+                    f"what is current must stay, a rollback deploys it (rule {lifecycle.get('Id')})",
+                )
 
 
 def seals_customers(statement: dict[str, Json]) -> bool:

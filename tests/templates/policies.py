@@ -50,6 +50,10 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
         "Layers": "all code is in the zip, which was tested",
         "LoggingConfig": "with it, libraries may log what they send (botocore: bodies)",
     },
+    "S3::Bucket": {
+        "ReplicationConfiguration": "zips stay where they were put",
+        "WebsiteConfiguration": "zips are for the deployer and Lambda",
+    },
     "SNS::Topic": {"Subscription": "who listens has a resource of their own"},
 }
 """Properties that let somebody in, or something out, besides roles and policies; and why there are none."""

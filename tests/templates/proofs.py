@@ -93,6 +93,8 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "PaymentLambda",
             "libraries may log",
         ),
+        (BASE, of("ArtifactBucket", "ReplicationConfiguration", {}), "ArtifactBucket", "Replication"),
+        (BASE, of("ArtifactBucket", "WebsiteConfiguration", {}), "ArtifactBucket", "Website"),
         (PAYMENT, of("PaymentFailureTopic", "Subscription", []), "PaymentFailureTopic", "a resource of"),
         (
             PAYMENT,
@@ -242,6 +244,14 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
     ],
     "mappings_are_capped": [
         (PAYMENT, of("PaymentMapping", "Enabled", False), "PaymentMapping", "must be on")
+    ],
+    "buckets_are_private": [
+        (
+            BASE,
+            of("ArtifactBucket", "LifecycleConfiguration/Rules/0/ExpirationInDays", 7),
+            "ArtifactBucket",
+            "must stay, a rollback deploys it",
+        ),
     ],
     "tables_are_safe": [
         (
