@@ -133,6 +133,7 @@ def counted_by(package: str) -> set[str]:
         and getattr(node.func, "id", getattr(node.func, "attr", "")) == "count"
         and node.args
         and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
     }
 
 
