@@ -429,7 +429,7 @@ def test_people_see_a_table_with_reasons(here: Workspace) -> None:
     said = ecom_affected("--since", "start")
 
     assert "1 file changed since start" in said
-    assert "the tests that span packages look at" in said
+    assert "the tests that span packages look at every file: docs/protocol.md" in said
     assert "Nobody's" not in said
 
 

@@ -16,6 +16,8 @@ from ecom_cli.errors import EcomError
 from ecom_cli.options import JsonOption
 from ecom_cli.workspace import Workspace, workspace
 
+WIDTH_IN_FILES = 160
+
 EPILOG = """
 [bold]What counts[/]
 
@@ -61,6 +63,8 @@ def show(
         print(json.dumps(found.as_json()))
         return
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_IN_FILES
     count = f"{len(found.changed)} file{'' if len(found.changed) == 1 else 's'} changed"
     console.print(f"[bold]{count}[/] since {found.since}", soft_wrap=True)
     if found.works:
@@ -112,7 +116,8 @@ def say_nobodys(found: Affected, console: Console) -> None:
 
 
 def _table(found: Affected) -> Table:
-    table = Table("", *(work.value for work in Work), "why", box=None, pad_edge=False)
+    table = Table("", *(work.value for work in Work), box=None, pad_edge=False)
+    table.add_column("why", overflow="fold")  # a path that is cut off is of no use
     for name, works in found.works.items():
         marks = (Text("✓" if work in works else "", "green", justify="center") for work in Work)
         why = Text("\n").join(
