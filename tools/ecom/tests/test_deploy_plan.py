@@ -178,9 +178,9 @@ def test_what_imports_a_new_export_of_the_same_call_is_planned_after_it(stage, r
     assert found["Attributes"]["DelaySeconds"] == "9"
 
 
-def test_a_change_set_that_misses_a_new_export_is_made_once_that_is_there(stage, repo, monkeypatch):
-    """AWS refuses such a change set; the emulator does not look."""
-    run(stage, repo)
+@pytest.fixture
+def exports_are_missed(stage, monkeypatch) -> None:
+    """AWS refuses a change set that imports what nobody exports yet; the emulator does not look."""
     propose = Stack.propose
 
     def as_on_aws(self, request):
@@ -189,15 +189,40 @@ def test_a_change_set_that_misses_a_new_export_is_made_once_that_is_there(stage,
         return propose(self, request)
 
     monkeypatch.setattr(Stack, "propose", as_on_aws)
-    edit(repo, "a-service", "DelaySeconds: 0", "DelaySeconds: 7")
-    with pytest.raises(EcomError, match="No export named"):
-        planned(stage, repo, "a-service")  # no stack of the call will make it
+
+
+def export(repo: Workspace) -> None:
     exported = "Outputs:\n  Extra: {Value: '9', Export: {Name: !Sub 'ecom-${Stage}-Extra'}}\n"
     edit(repo, "base-infra", "Outputs:\n", exported)
     edit(repo, "base-infra", "'ecom-${Stage}-artifacts'}", "'ecom-${Stage}-artifacts', Tags: []}")
+
+
+def test_a_change_set_that_misses_a_new_export_is_made_once_that_is_there(stage, repo, exports_are_missed):
+    deploy_before(stage, repo)
+    edit(repo, "a-service", "DelaySeconds: 0", "DelaySeconds: 7")
+    with pytest.raises(EcomError, match="No export named"):
+        planned(stage, repo, "a-service")  # no stack of the call will make it
+    export(repo)
     assert "can be planned once base-infra has changed" in planned(stage, repo)["a-service"].lines()[1]
     done = run(stage, repo)
     assert done["a-service"].changes == ["changes Inbox (AWS::SQS::Queue): DelaySeconds"]
+
+
+def test_what_is_planned_that_late_takes_no_data_along_either(stage, with_rows, exports_are_missed):
+    deploy_before(stage, with_rows)
+    edit(with_rows, "a-service", ROWS, "\n")
+    export(with_rows)
+    with pytest.raises(EcomError, match="Data would be lost, so a-service was left as it is"):
+        run(stage, with_rows)
+    assert waiting(stage, "a-service") == []
+    assert run(stage, with_rows, allow_replace=True)["a-service"].status == "updated"
+
+
+def deploy_before(stage: Stage, repo: Workspace) -> None:
+    """Deploy as it was before anybody imported anything new."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "exports", lambda *_: True)
+        run(stage, repo)
 
 
 def exports(stage: Stage, name: str) -> bool:

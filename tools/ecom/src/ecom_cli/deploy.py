@@ -102,7 +102,7 @@ class Deployment:
         if step.losses and not self.allow_replace:
             if step.change_set:
                 step.stack.discard(step.change_set)
-            refuse_losses([step])
+            refuse_losses([step], f"{step.service} was left as it is")
         if step.change_set:
             for line in step.change_set.summary():
                 self.report.note(step.service, line)

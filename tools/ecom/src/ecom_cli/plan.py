@@ -105,12 +105,12 @@ class Plan:
                 step.change_set = None
 
 
-def refuse_losses(steps: Sequence[Step]) -> None:
-    """Raises EcomError naming what these steps would take away for good."""
+def refuse_losses(steps: Sequence[Step], left: str = "nothing was changed") -> None:
+    """Raises EcomError naming what these steps would take away for good. `left`: how things are now."""
     lines = [f"  {step.service} {loss}" for step in steps for loss in step.losses]
     if lines:
         raise EcomError(
-            "\n".join(["Data would be lost, so nothing was changed:", *lines]),
+            "\n".join([f"Data would be lost, so {left}:", *lines]),
             "If that is what you want, repeat it with --allow-replace.",
         )
 
