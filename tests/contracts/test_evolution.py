@@ -158,6 +158,11 @@ ONE_OR_TWO = {"type": "array", "items": {"enum": [1, 2]}}
         ({"type": "array"}, {"items": {"type": "number"}}, "something else than a number"),
         ({"type": "array"}, {"type": "array", "minItems": 1}, "a list of fewer than 1"),
         ({"type": ["null", "string"]}, {"type": "string"}, "null"),
+        (
+            HAS_P,
+            {"anyOf": [{"properties": {"p": {"const": each}}} for each in (1, 2)]},
+            "something else than 1",
+        ),
     ],
 )
 def test_what_is_shown_and_what_is_not(one: Any, other: Any, may_be: str | None) -> None:
@@ -325,6 +330,16 @@ def test_what_is_published_and_carried_is_what_its_reader_declares(
 
     assert in_cases(matched_by(pattern), detail)
     assert [error.message for error in judge(reading.schema).iter_errors(detail)] == []
+
+
+def test_a_list_of_values_is_opened_to_its_kind_except_where_it_decides() -> None:
+    decides = {"properties": {"p": {"enum": ["a"]}}}
+
+    assert opened({"type": ["string", "null"], "enum": ["a"]}) == {"type": ["string"]}
+    assert opened({"enum": ["a", 1.5], "minLength": 1}) == {"type": ["number", "string"], "minLength": 1}
+    assert opened({"if": decides, "not": decides}) == {"if": decides, "not": decides}
+    for keyword in ("then", "else", "items"):
+        assert opened({keyword: decides}) == {keyword: {"properties": {"p": {"type": ["string"]}}}}
 
 
 def test_a_value_that_a_reader_lists_is_its_break_and_no_other_readers() -> None:

@@ -263,6 +263,15 @@ def test_a_value_that_a_rule_waits_for_breaks_its_reader(shop: Workspace) -> Non
     ]
 
 
+def test_what_did_not_fit_before_is_not_laid_at_this_changes_door(shop: Workspace) -> None:
+    read = json.loads(json.dumps(READ))
+    read["properties"]["data"]["required"].append("voucher")
+    put(shop.member("book-service").folder / "reads/Paid.v1.json", read)
+    publish(shop, lambda data: data["properties"].update(till={"type": "string"}))
+
+    assert found(shop) == []
+
+
 def test_what_cannot_be_judged_is_a_break(shop: Workspace) -> None:
     publish(shop, lambda data: data["properties"]["amount"].update(exclusiveMinimum=-1))
 

@@ -193,6 +193,7 @@ def test_imports_are_exports() -> None:
         ("abc", UNKNOWN),
         ("^abc", UNKNOWN),
         (r"^abc\$", UNKNOWN),
+        (r"^abc\\$", Width(4, 4)),
         ("^(ab|c)$", UNKNOWN),
         ("^a|b$", UNKNOWN),
         ("^[^]]$", UNKNOWN),

@@ -101,7 +101,7 @@ def opened(schema: Any) -> Any:
             found[keyword] = opened(value)
         elif keyword in ("allOf", "anyOf"):
             found[keyword] = [opened(each) for each in value]
-        elif keyword not in found:  # a type that the list has widened stays so
+        elif keyword != "type" or "enum" not in schema:  # the list says more than a type beside it
             found[keyword] = value
     return found
 

@@ -30,7 +30,7 @@ def width(pattern: str) -> Width:
 
     `$` ends the text here, as in JSON Schema's dialect of patterns; Python's own would allow a newline more.
     """
-    if not (pattern.startswith("^") and pattern.endswith("$")) or pattern.endswith("\\$"):
+    if not (pattern.startswith("^") and pattern.endswith("$")):
         return UNKNOWN
     body, at = pattern[1:-1], 0
     least, most = 0, 0
