@@ -337,3 +337,32 @@ def test_the_earlier_releases_are_the_last_ones_each_once_and_fit_a_tag():
 def test_a_stack_of_an_older_deployer_runs_a_tree():
     runs = running({"Tags": [{"Key": "Version", "Value": "0.1.0"}, {"Key": "Commit", "Value": "abc"}]})
     assert (runs.words, runs.previous, runs.contract) == ("working tree at abc", (), None)
+
+
+def test_the_table_says_it_in_a_line_for_each_service(capsys, monkeypatch):
+    from ecom_cli.releases_command import _show
+
+    monkeypatch.setenv("COLUMNS", "120")
+    since = "2026-11-22T16:52:26Z"
+    _show(
+        "prod",
+        [
+            Service(
+                "a", "s", "UPDATE_COMPLETE", "1.1.0", "a/v1.1.0", "c", since, "1.3.0", 2, None, ["a/v1.0.0"]
+            ),
+            Service("b", "s", "UPDATE_COMPLETE", "1.0.0", None, "d" * 40, since, "1.0.0", None, 1),
+            Service("c", "s", "UPDATE_ROLLBACK_FAILED", "1.0.0", "c/v1.0.0", other_code=["ecom-prod-c"]),
+            Service("d", "s", newest="0.1.0"),
+        ],
+    )
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:6] == [
+        "a 1.1.0 2026-11-22 16:52 1.3.0 2 releases 1.0.0",
+        "b tree dddddddddd 2026-11-22 16:52 1.0.0 1 commit",
+        "c 1.0.0",
+        "d not there 0.1.0",
+    ]
+    assert lines[6:8] == [
+        "! c: ecom-prod-c runs other code than was deployed",
+        "! c: its stack is UPDATE_ROLLBACK_FAILED",
+    ]

@@ -64,25 +64,31 @@ def _show(stage: str, services: list[Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table(
-        "service", "runs", "since", "newest", "behind", "before", title=f"stage {stage}", box=None,
-        pad_edge=False, title_justify="left",
-    )  # fmt: skip
+    table = Table(box=None, pad_edge=False, title=f"stage {stage}", title_justify="left")
+    for column in ("service", "runs", "since (UTC)", "newest", "behind", "before"):
+        table.add_column(column, no_wrap=True)
     for each in services:
         if each.status is None:
             table.add_row(each.service, "[yellow]not there[/]", "", each.newest or "", "", "")
             continue
-        behind = f"{each.behind}" if each.behind is not None else ""
-        if each.commits_behind is not None:
-            behind = f"{each.commits_behind} commits"
+        runs = each.version if each.release else each.words.removeprefix("working ").replace(" at ", " ")
+        since = (each.since or "")[:16].replace("T", " ")
         before = " ".join(tag.rpartition("/v")[2] for tag in each.previous)
-        table.add_row(each.service, each.words, each.since or "", each.newest or "", behind, before)
+        table.add_row(each.service, runs, since, each.newest or "", _behind(each), before)
     console.print(table)
     for each in services:
         for line in _remarks(each):
             console.print(f"[red]![/] {each.service}: ", end="")
             console.print(line, markup=False, soft_wrap=True)
     console.print()
+
+
+def _behind(service: Any) -> str:
+    """`2 releases`, or `1 commit` for a working tree; empty where nothing is newer, or nobody knows."""
+    count, what = service.behind, "release"
+    if count is None:
+        count, what = service.commits_behind, "commit"
+    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
 
 
 def _remarks(service: Any) -> list[str]:
