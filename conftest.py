@@ -36,12 +36,21 @@ def may_read(test: str, path: str) -> bool:
     return path.startswith(f"{package}/") or any(fnmatchcase(path, each) for each in tests_read(package))
 
 
+def source(opened: str) -> str:
+    """What is read by opening a file: of a compiled module, wherever it is kept, the module."""
+    if opened.endswith(".pyc"):
+        folder, _, name = opened.removeprefix(sys.pycache_prefix or "").rpartition("/")
+        return f"{folder.removesuffix('/__pycache__')}/{name.partition('.')[0]}.py"
+    return opened
+
+
 def heard(event: str, arguments: tuple[Any, ...]) -> None:
     """Refuse to open what the test that runs now may not read."""
-    if event != "open" or not isinstance(arguments[0], str) or not arguments[0].startswith(WATCHED):
+    if event != "open" or not isinstance(arguments[0], str):
         return
-    path, test = arguments[0].removeprefix(ROOT), os.environ.get("PYTEST_CURRENT_TEST", "")
-    if not may_read(test, path):
+    file, test = source(arguments[0]), os.environ.get("PYTEST_CURRENT_TEST", "")
+    path = file.removeprefix(ROOT)
+    if file.startswith(WATCHED) and not may_read(test, path):
         raise RuntimeError(
             f"{path} is read by {test}, and `./ecom affected` does not know. "
             "Name it in tests-read of the package's pyproject.toml, or move the test to tests/."

@@ -221,6 +221,20 @@ def test_a_service_that_is_imported_touches_its_importer(repo: Workspace) -> Non
     assert {"ecom-common", "ecom-testkit"} < set(found.to(Work.TEST))
 
 
+def test_a_library_of_a_library_of_tests_touches_the_tests(repo: Workspace) -> None:
+    project = repo.root / "libs/testkit/pyproject.toml"
+    project.write_text(project.read_text().replace('"boto3",', '"boto3", "ecom-deep",'))
+    write(repo.root, "libs/deep/pyproject.toml", '[project]\nname = "ecom-deep"\nversion = "0.1.0"\n')
+    write(repo.root, "libs/deep/src/ecom_deep/__init__.py")
+    commit(Git(repo.root))
+    Git(repo.root).run("tag", "--force", "start")
+
+    found = changed(load(repo.root), "libs/deep/src/ecom_deep/a.py")
+
+    assert SERVICES | {"ecom-common", "ecom-testkit"} < set(found.to(Work.TEST))
+    assert not found.to(Work.DEPLOY)
+
+
 def test_what_its_tests_read_of_others_is_declared(repo: Workspace) -> None:
     project = repo.root / "libs/common/pyproject.toml"
     project.write_text(project.read_text() + '\n[tool.ecom]\ntests-read = ["packages/*/*.yaml"]\n')
@@ -232,6 +246,15 @@ def test_what_its_tests_read_of_others_is_declared(repo: Workspace) -> None:
     assert "ecom-common" in found.to(Work.TEST)
     [reason] = found.reasons("ecom-common")
     assert reason.text == "its tests read files of stage-dashboard that changed"
+
+
+def test_what_its_tests_read_of_nobodys_package_is_declared(repo: Workspace) -> None:
+    project = repo.root / "libs/common/pyproject.toml"
+    project.write_text(project.read_text() + '\n[tool.ecom]\ntests-read = ["docs/*"]\n')
+    commit(Git(repo.root))
+    Git(repo.root).run("tag", "--force", "start")
+
+    assert "ecom-common" in changed(repo, "docs/protocol.md").to(Work.TEST)
 
 
 # ------------------------------------------------------------------------------- the root pyproject.toml
@@ -256,6 +279,7 @@ def pin_of(repo: Workspace, name: str) -> str:
         ("boto3", ALL_SUITES),
         ("jmespath", ALL_SUITES),  # by way of boto3
         ("typer", {"ecom-cli"} | BOTH),
+        ("py-partiql-parser", ALL_SUITES),  # only by way of an extra of moto
         (
             "cryptography",
             SERVICES | {"ecom-common", "ecom-testkit", "ecom-cli"} | BOTH,
@@ -447,5 +471,5 @@ def test_no_change_touches_nobody(here: Workspace) -> None:
 
 def test_a_copy_without_git_says_so(repo: Workspace) -> None:
     shutil.rmtree(repo.root / ".git")
-    with pytest.raises(EcomError, match="not a git repository"):
+    with pytest.raises(EcomError, match="so what has changed is not known"):
         affected(repo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,24 @@ def test_what_belongs_to_others_is_refused(tried: Callable[..., str], path: str)
 )
 def test_ones_own_files_and_libraries_are_read(tried: Callable[..., str], test: str, path: str) -> None:
     assert "1 passed" in tried(test, path)
+
+
+@pytest.mark.parametrize("prefix", [None, "/somewhere/else"])
+def test_what_is_read_of_a_compiled_module_is_the_module(
+    monkeypatch: pytest.MonkeyPatch, prefix: str | None
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", prefix)
+    spec = importlib.util.spec_from_file_location("watch", ROOT / "conftest.py")
+    assert spec
+    assert spec.loader
+    watch = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "addaudithook", lambda _: None)  # there is one already
+    spec.loader.exec_module(watch)
+
+    compiled = importlib.util.cache_from_source("/repo/tests/a.py")
+
+    assert compiled.endswith(".pyc")
+    assert watch.source(compiled) == watch.source("/repo/tests/a.py") == "/repo/tests/a.py"
 
 
 def test_what_is_declared_is_read(tried: Callable[..., str]) -> None:

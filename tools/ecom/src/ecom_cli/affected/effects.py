@@ -40,6 +40,10 @@ class Touch:
 def touches(file: File, graph: Graph, before: Before) -> Iterator[Touch]:
     """Whom a changed file touches."""
     yield from _OF_KIND[file.kind](file, graph, before)
+    for user in graph.readers_by_tests(file.path):
+        yield Touch(
+            user, f"its tests read files of {file.member.dist if file.member else 'all'} that changed"
+        )
     if file.kind is not Kind.NOBODYS:
         yield Touch(SPANNING, "the tests that span packages look at every file")
 
@@ -51,7 +55,6 @@ def _code(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
     for user in graph.importers(dist):
         yield Touch(user, f"it imports {dist}, whose {what} changed", ALL)
     yield from _tests_with(file, graph)
-    yield from _read_by_tests(file, graph)
     yield Touch(END_TO_END, f"{dist} changed")
     if dist == TOOL and file.inside == RECIPE:
         for member in graph.repo.members:
@@ -72,7 +75,6 @@ def _template(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
         # whether a fact still gets out is decided in here: by the function, its role and its environment
         for user in graph.readers(fact) - {dist}:
             yield Touch(user, f"it reads facts of {dist}, whose template changed")
-    yield from _read_by_tests(file, graph)
     yield Touch(END_TO_END, f"the template of {dist} changed")
 
 
@@ -82,18 +84,15 @@ def _facts(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
     yield Touch(dist, f"its schema {fact} changed", DEPLOYED)
     for user in graph.readers(fact) - {dist}:
         yield Touch(user, f"it reads {fact} of {dist}, whose schema changed")
-    yield from _read_by_tests(file, graph)
 
 
-def _reads(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
+def _reads(file: File, _: Graph, __: Before) -> Iterator[Touch]:
     yield Touch(_owner(file), f"what it reads of {_fact(file)} changed", DEPLOYED)
-    yield from _read_by_tests(file, graph)
 
 
-def _pins(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
+def _pins(file: File, _: Graph, __: Before) -> Iterator[Touch]:
     dist = _owner(file)
     yield Touch(dist, "the pins of its zip changed", ALL)
-    yield from _read_by_tests(file, graph)
     yield Touch(END_TO_END, f"the pins of {dist} changed")
 
 
@@ -104,13 +103,11 @@ def _project(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
     for user in graph.importers(dist):
         yield Touch(user, f"it imports {dist}, whose pyproject.toml changed")
     yield from _tests_with(file, graph)
-    yield from _read_by_tests(file, graph)
     yield Touch(END_TO_END, f"{file.path} changed")
 
 
-def _beside(file: File, graph: Graph, _: Before) -> Iterator[Touch]:
+def _beside(file: File, _: Graph, __: Before) -> Iterator[Touch]:
     yield Touch(_owner(file), f"its {file.inside} changed")
-    yield from _read_by_tests(file, graph)
     yield Touch(END_TO_END, f"{file.path} changed, which it works with")
 
 
@@ -191,11 +188,6 @@ def _names(pins: frozenset[str]) -> set[str]:
 def _tests_with(file: File, graph: Graph) -> Iterator[Touch]:
     for user in graph.testers(_owner(file)) - graph.importers(_owner(file)):
         yield Touch(user, f"its tests use {_owner(file)}, which changed")
-
-
-def _read_by_tests(file: File, graph: Graph) -> Iterator[Touch]:
-    for user in graph.readers_by_tests(file.path):
-        yield Touch(user, f"its tests read files of {_owner(file)} that changed")
 
 
 def _owner(file: File) -> str:
