@@ -55,8 +55,8 @@ def test_what_ships_is_neither_the_tests_nor_what_they_share(zip_repo):
 
 
 def test_style_is_checked_wherever_there_is_python(tmp_path):
-    write(tmp_path, "libs/a.py", "tests/b.py", "docs/c.md")
-    assert Scope(Workspace(tmp_path, ())).folders == ["libs", "tests"]
+    write(tmp_path, "libs/a.py", "tests/b.py", "docs/c.md", "conftest.py")
+    assert Scope(Workspace(tmp_path, ())).folders == ["libs", "tests", "conftest.py"]
 
 
 def test_one_member_alone(zip_repo):

@@ -37,7 +37,8 @@ class Scope:
         """Where style is checked."""
         if self.members:
             return [self._relative(member.folder) for member in self.members]
-        return [name for name in PYTHON_FOLDERS if (self.root / name).is_dir()]
+        in_root = sorted(path.name for path in self.root.glob("*.py"))
+        return [name for name in PYTHON_FOLDERS if (self.root / name).is_dir()] + in_root
 
     @property
     def sources(self) -> list[str]:
