@@ -479,11 +479,20 @@ class TestOwner:
         [
             "arn:aws:iam::123456789012:root",
             "arn:aws:iam::123456789012:user/assumed-role/shop/anna",
-            "arn:aws:sts::123456789012:federated-user/anna",
+            "arn:aws:iam::123456789012:user/federated-user/anna",
         ],
     )
     def test_other_principals_are_their_arn(self, arn: str) -> None:
         assert self.as_("prod", identity={"userArn": arn}) == arn
+
+    @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+    def test_a_federated_user_owns_nothing(self, shop: Any, partition: str) -> None:
+        """Any IAM user who may federate chooses the name, another's too: nothing would keep them apart."""
+        arn = f"arn:{partition}:sts::123456789012:federated-user/anna"
+        answer = shop.post(requestContext={"identity": {"userArn": arn}})
+        problem(answer, 403, "forbidden")
+        assert "anna" not in answer.text
+        assert rows(shop.dynamodb) == []
 
     @pytest.mark.parametrize("stage", ["prod", "test", "local2", "LOCAL"])
     def test_nobody_is_nobody_except_on_a_laptop(self, stage: str) -> None:

@@ -26,6 +26,7 @@ from order_service.store import NOTES, Position
 API = Description.read(Path(__file__).parents[1] / "openapi.yaml")
 REQUEST = API.schema("OrderRequest")
 UNKNOWN = "5b3c9a52-6d7e-5f4a-9a41-2f6f0d9ca9a9"
+FEDERATED = "arn:aws:sts::123456789012:federated-user/anna"
 GOOD = {"items": ["ITEM_ID-15"], "amount": 1199}
 
 
@@ -291,6 +292,7 @@ def test_every_answer_it_describes_exists(shop: Any, new_shop: Any) -> None:
     made = {(name, str(answer.status)) for name, answer in asked(shop).items()}
     trouble = (
         asked(shop, requestContext={}),
+        asked(shop, requestContext={"identity": {"userArn": FEDERATED}}),
         in_trouble(new_shop, ConnectTimeoutError(endpoint_url="https://x")),
         in_trouble(new_shop, ValueError()),
     )
@@ -301,7 +303,7 @@ def test_every_answer_it_describes_exists(shop: Any, new_shop: Any) -> None:
     gateways = {
         (operation["operationId"], name_of(kind))
         for operation in API.operations.values()
-        for kind in (Kind.FORBIDDEN, Kind.TOO_MANY_REQUESTS, Kind.TIMED_OUT)
+        for kind in (Kind.TOO_MANY_REQUESTS, Kind.TIMED_OUT)
     } | {("getOrder", "invalid-request"), ("cancelOrder", "invalid-request")}
     assert made.isdisjoint(gateways)
     assert made | gateways == set(described())

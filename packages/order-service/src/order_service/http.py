@@ -26,6 +26,8 @@ JSON = "application/json"
 ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ROLE_SESSION = re.compile(r"(arn:[^:]+:sts::[^:]*:assumed-role/(?!AWSReservedSSO_)[^/]+)/.+")
 """A session of a role, but for those of IAM Identity Center: there, the session is a person (ADR 019)."""
+FEDERATED_USER = re.compile(r"arn:[^:]+:sts::[^:]*:federated-user/.+")
+"""Somebody with a token that an IAM user made (GetFederationToken), under any name that this user chose."""
 
 Response = dict[str, Any]
 
@@ -33,8 +35,8 @@ Response = dict[str, Any]
 class Kind(Enum):
     """The problems this API reports. The name in small letters ends the problem's type URI.
 
-    API Gateway reports some of them before a request gets here, 403, 429 and 504 it alone: the template says
-    so in the same words.
+    API Gateway reports some of them before a request gets here, 429 and 504 it alone: the template says so in
+    the same words.
     """
 
     INVALID_ORDER = (400, "The order is not valid")
@@ -208,7 +210,12 @@ def _owner(context: Mapping[str, Any], stage: str) -> str:
 
 
 def _principal(arn: str | None) -> str:
-    """An IAM caller that is the same tomorrow: a role without the session name that its client chose."""
+    """An IAM caller that is the same tomorrow: a role without the session name that its client chose.
+
+    Raises Problem for one whose name anybody else may have chosen as well.
+    """
+    if FEDERATED_USER.fullmatch(arn or ""):
+        raise Problem(Kind.FORBIDDEN, "A federated user cannot order. Sign as an IAM user or a role.")
     session = ROLE_SESSION.fullmatch(arn or "")
     return session[1] if session else arn or ""
 
