@@ -35,7 +35,7 @@ def touched(*paths: str) -> Affected:
     return of_paths(GRAPH, paths, lambda _: None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PATHS, PATHS)
 def test_more_changes_touch_more_and_nothing_that_neither_touches(some: list[str], others: list[str]) -> None:
     apart, together = (touched(*some), touched(*others)), touched(*some, *others)
@@ -44,7 +44,7 @@ def test_more_changes_touch_more_and_nothing_that_neither_touches(some: list[str
     assert set(together.nobodys) == set(apart[0].nobodys) | set(apart[1].nobodys)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(OF_A_PACKAGE)
 def test_no_packages_own_change_is_missed(path: str) -> None:
     """Words apart, a change of a package's file is tested by the package's tests, where it has any."""
@@ -56,7 +56,7 @@ def test_no_packages_own_change_is_missed(path: str) -> None:
         assert (Work.TEST in works) == (where.member.package is not None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(OF_A_PACKAGE)
 def test_what_is_in_a_zip_is_built_and_deployed(path: str) -> None:
     """A zip holds the code of a service and of what that imports: see `ecom_cli.build`."""
@@ -67,7 +67,7 @@ def test_what_is_in_a_zip_is_built_and_deployed(path: str) -> None:
             assert {Work.BUILD, Work.DEPLOY} <= set(found.works[service.dist])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.one_of(OF_A_PACKAGE, OF_ALL, ANYWHERE))
 def test_a_file_is_of_one_kind(path: str) -> None:
     where = file(REPO, path)
@@ -75,7 +75,7 @@ def test_a_file_is_of_one_kind(path: str) -> None:
     assert where.kinds in ([], [where.kind])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANYWHERE)
 def test_nobodys_files_touch_everything_and_are_named(path: str) -> None:
     if file(REPO, path).kind is Kind.NOBODYS:

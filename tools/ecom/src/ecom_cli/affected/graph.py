@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ecom_cli.affected.result import Work
@@ -123,14 +123,13 @@ class Graph:
         }
 
     @cached_property
-    def _patterns(self) -> dict[str, list[_Types]]:
+    def _patterns(self) -> dict[str, tuple[_Types, ...]]:
         """What the rules of each package's template let through."""
-        found = {}
-        for member in self.repo.members:
-            if member.template and member.template.is_file():
-                text = member.template.read_text(encoding="utf-8")
-                found[member.dist] = list(_rules(parse_template(text, str(member.template)).resources))
-        return found
+        return {
+            member.dist: _rules(member.template.read_text(encoding="utf-8"), f"The template of {member.dist}")
+            for member in self.repo.members
+            if member.template and member.template.is_file()
+        }
 
     @cached_property
     def _projects(self) -> dict[str, dict[str, Any]]:
@@ -151,13 +150,16 @@ class _Types:
         return self.names is None or detail_type in self.names
 
 
-def _rules(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[_Types]:
-    for resource in resources.values():
+@lru_cache(maxsize=32)
+def _rules(template: str, name: str) -> tuple[_Types, ...]:
+    found = []
+    for resource in parse_template(template, name).resources.values():
         pattern = resource.get("Properties", {}).get("EventPattern")
         if resource.get("Type") == "AWS::Events::Rule" and pattern is not None:
             types = pattern.get("detail-type") if isinstance(pattern, Mapping) else None
-            plain = isinstance(types, list) and all(isinstance(name, str) for name in types)
-            yield _Types(frozenset(types) if plain else None)  # type: ignore[arg-type]  # a plain one is a list
+            plain = isinstance(types, list) and all(isinstance(each, str) for each in types)
+            found.append(_Types(frozenset(types) if plain else None))  # type: ignore[arg-type]  # a list, then
+    return tuple(found)
 
 
 def _edges(packages: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
