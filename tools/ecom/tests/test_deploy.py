@@ -7,12 +7,13 @@ import uuid
 import pytest
 
 from ecom_cli.aws import Stage
+from ecom_cli.changesets import Change, ChangeSet
 from ecom_cli.deploy import Deployed, deploy
 from ecom_cli.destroy import _empty, destroy
 from ecom_cli.errors import EcomError
 from ecom_cli.parameters import presets
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Change, ChangeSet, Stack
+from ecom_cli.stacks import Stack
 from ecom_cli.workspace import Workspace, load
 
 QUEUES = """

@@ -87,6 +87,23 @@ def test_two_teams_deploy_their_services_at_the_same_time(stage, repo):
         assert (a.result()["a-service"].status, b.result()["b-service"].status) == ("created", "created")
 
 
+def test_two_who_deploy_a_new_stage_at_the_same_time_make_it_once(stage, repo):
+    """Whoever comes second is told so, or finds it done; never does one see half of the other's."""
+
+    def one(_: int) -> str:
+        try:
+            run(Stage(stage.name, stage.region, stage.endpoint_url), repo)
+        except EcomError as error:
+            return error.message
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(one, range(2)), key=len)
+    assert said[0] == "done"
+    assert said[1] == "done" or "somebody else deploys it now" in said[1] or "_IN_PROGRESS" in said[1]
+    assert {stack.status for stack in run(stage, repo).values()} == {"unchanged"}
+
+
 def test_what_was_deployed_while_a_person_thought_is_looked_at_again(stage, talking):
     """The plan was good when it was made; meanwhile somebody took away what it needs."""
     repo = talking

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ecom_cli.aws import Stage
-from ecom_cli.stacks import ROLE_VARIABLE, Request, Stack
+from ecom_cli.changesets import Request
+from ecom_cli.stacks import ROLE_VARIABLE, Stack
 
 ROLE = "arn:aws:iam::111122223333:role/cloudformation-ecom-dev"
 
@@ -26,7 +27,7 @@ class CloudFormation:
         return {"Id": "change-set"}
 
     def describe_change_set(self, **_: str) -> dict[str, Any]:
-        return {"Status": "CREATE_COMPLETE", "Changes": []}
+        return {"Status": "CREATE_COMPLETE", "Changes": [], "StackId": "one"}
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 
 from ecom_cli.artifacts import Artifact
 from ecom_cli.aws import Stage
+from ecom_cli.changesets import Change, ChangeSet
 from ecom_cli.errors import EcomError
-from ecom_cli.stacks import NEVER_CREATED, Change, ChangeSet, Stack
+from ecom_cli.stacks import NEVER_CREATED, Stack
 from ecom_cli.tags import Running, running
 
 UNCHANGED = "unchanged"

@@ -14,11 +14,12 @@ from ecom_cli import fit, parameters
 from ecom_cli.artifacts import Artifact, Wanted, from_release, from_tree, with_code
 from ecom_cli.aws import Stage
 from ecom_cli.bucket import BASE, Bucket
+from ecom_cli.changesets import ChangeSet, Request
 from ecom_cli.errors import EcomError, explained
 from ecom_cli.plan import Plan, Step, step_for
 from ecom_cli.progress import Reporter
 from ecom_cli.schedule import in_order
-from ecom_cli.stacks import INLINE_TEMPLATE_BYTES, NEVER_CREATED, ChangeSet, Request, Stack
+from ecom_cli.stacks import INLINE_TEMPLATE_BYTES, NEVER_CREATED, Stack
 from ecom_cli.stateful import losses
 from ecom_cli.tags import Running, running, tags_for
 from ecom_cli.templates import parse_template

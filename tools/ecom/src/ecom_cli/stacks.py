@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ecom_cli.aws import Stage
+from ecom_cli.changesets import ChangeSet, Request, read_change
 from ecom_cli.errors import EcomError
 
 INLINE_TEMPLATE_BYTES = 51_200  # CreateChangeSet: TemplateBody; a longer one has to lie in a bucket
@@ -29,61 +30,6 @@ _LEFT_BEHIND = (
 
 _T = TypeVar("_T")
 Progress = Callable[[int, int], None]  # resources done, resources in all
-
-
-@dataclass(frozen=True)
-class Change:
-    """One line of a change set. `action`: Add, Modify, Remove, Import or Dynamic."""
-
-    action: str
-    logical_id: str
-    type: str
-    replacement: str = ""
-    scope: tuple[str, ...] = ()
-    properties: tuple[str, ...] = ()
-    physical_id: str = ""
-
-    @property
-    def only_tags(self) -> bool:
-        """Whether the resource stays what it is and only takes on the stack's new tags."""
-        return self.action == "Modify" and self.scope == ("Tags",)
-
-    def __str__(self) -> str:
-        verb = {"Add": "adds", "Remove": "removes", "Modify": "changes"}.get(self.action, self.action.lower())
-        what = f"{self.logical_id} ({self.type})"
-        if self.action == "Modify" and self.replacement == "True":
-            return f"REPLACES {what}: what it holds is not carried over"
-        if self.action == "Modify" and self.replacement == "Conditional":
-            return f"changes {what}, replacing it if need be"
-        parts = self.properties or tuple(part.lower() for part in self.scope)
-        return f"{verb} {what}" + (f": {', '.join(parts)}" if parts else "")
-
-
-@dataclass(frozen=True)
-class ChangeSet:
-    """A change set that waits to be executed. `changes` is empty where only outputs differ."""
-
-    id: str
-    creates: bool
-    changes: tuple[Change, ...]
-
-    def summary(self) -> list[str]:
-        """The changes in plain words, a line each; a stack's new tags reach every resource and get one."""
-        if self.creates:
-            return [f"creates {len(self.changes)} resources"]
-        lines = [str(change) for change in self.changes if not change.only_tags]
-        if tagged := len(self.changes) - len(lines):
-            lines.append(f"changes the tags of {tagged} more" if lines else f"changes the tags of {tagged}")
-        return lines or ["changes outputs only"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a stack should be. `parameters` is in CloudFormation's form."""
-
-    template: dict[str, str]  # TemplateBody or TemplateURL
-    parameters: list[dict[str, Any]]
-    tags: dict[str, str]
 
 
 @dataclass
@@ -155,6 +101,8 @@ class Stack:
                 **request.template,
             )["Id"]
         except ClientError as error:
+            if error.response["Error"]["Code"] == "AlreadyExistsException":
+                raise self._overtaken() from error
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             raise EcomError(f"{self.name} is refused: {error.response['Error']['Message']}") from error
@@ -170,11 +118,11 @@ class Stack:
             if any(text in reason for text in _NO_CHANGES):
                 return None
             raise EcomError(f"{self.name} is refused: {reason}")
-        changes = [_change(change["ResourceChange"]) for change in answer["Changes"]]
+        changes = [read_change(change["ResourceChange"]) for change in answer["Changes"]]
         while token := answer.get("NextToken"):
             answer = self._cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=token)
-            changes += [_change(change["ResourceChange"]) for change in answer["Changes"]]
-        return ChangeSet(change_set, creates, tuple(changes))
+            changes += [read_change(change["ResourceChange"]) for change in answer["Changes"]]
+        return ChangeSet(change_set, creates, tuple(changes), answer["StackId"])
 
     def discard(self, change_set: ChangeSet) -> None:
         """Delete a change set, and the empty stack that it was made for."""
@@ -193,6 +141,8 @@ class Stack:
         """Execute and wait. Raises EcomError naming the resource that failed first, and why."""
         from botocore.exceptions import ClientError
 
+        if change_set.creates and (self.describe() or {}).get("StackId") != change_set.stack_id:
+            raise self._overtaken()  # another stack has been begun under this name
         seen = {event["EventId"] for event in self.events()}
         # a creation that fails takes everything away again, retained resources too: they are still empty,
         # and their names have to be free for the next attempt
@@ -202,10 +152,7 @@ class Stack:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
                 raise
-            raise EcomError(
-                f"{self.name} has changed since its changes were worked out: somebody else deploys it now.",
-                "Try again when that is done.",
-            ) from error
+            raise self._overtaken() from error
         touched = {c.logical_id for c in change_set.changes}
 
         def finished() -> str | None:
@@ -224,6 +171,12 @@ class Stack:
             raise EcomError(
                 f"{self.name} failed ({status}). {reason}", _LEFT_BEHIND if "exists" in reason else ""
             )
+
+    def _overtaken(self) -> EcomError:
+        return EcomError(
+            f"{self.name} has changed since its changes were worked out: somebody else deploys it now.",
+            "Try again when that is done.",
+        )
 
     def protect(self) -> bool:
         """Switch termination protection on; False where it is on already. Only a person switches it off."""
@@ -301,19 +254,3 @@ def _role() -> dict[str, str]:
     """The role that CloudFormation works with; without one, the stack's last one or the caller's rights."""
     arn = os.environ.get(ROLE_VARIABLE)
     return {"RoleARN": arn} if arn else {}
-
-
-def _change(raw: dict[str, Any]) -> Change:
-    targets = [detail.get("Target", {}) for detail in raw.get("Details", ())]
-    properties = {
-        target["Name"] for target in targets if target.get("Attribute") == "Properties" and "Name" in target
-    }
-    return Change(
-        raw["Action"],
-        raw["LogicalResourceId"],
-        raw["ResourceType"],
-        raw.get("Replacement", ""),
-        tuple(raw.get("Scope", ())),
-        tuple(sorted(properties)),
-        raw.get("PhysicalResourceId", ""),
-    )
