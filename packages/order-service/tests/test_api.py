@@ -224,6 +224,22 @@ class TestIdempotencyKey:
         assert shop.post(key="k1").status == 202
         problem(shop.post(key="k1", owner="bob"), 422, "key-reused")
 
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            {"Idempotency-Key": ["k1", "k2"]},
+            {"Idempotency-Key": ["k1", "k1"]},
+            {"Idempotency-Key": ["k1"], "idempotency-key": ["k2"]},
+        ],
+    )
+    def test_two_keys_are_none(self, shop: Any, sent: dict[str, list[str]]) -> None:
+        """API Gateway hands on the last of them; another hop, on another day, the first."""
+        last = {name: values[-1] for name, values in sent.items()}
+        problem(shop.post(headers=last, multiValueHeaders=sent), 400, "invalid-request")
+        assert rows(shop.dynamodb) == []
+        answer = shop.post(headers={"Idempotency-Key": "k1"}, multiValueHeaders={"Idempotency-Key": ["k1"]})
+        assert answer.status == 202
+
     @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
     def test_the_header_may_be_written_in_any_case(self, shop: Any, name: str) -> None:
         assert shop.post(headers={name: "k1"}).json["orderId"] == model.order_id("anna", "k1")
@@ -331,6 +347,16 @@ class TestPage:
         """A misspelt `next`, dropped in silence, would give the first page for ever."""
         said = problem(shop.page(limit="1", **{name: "1"}), 400, "invalid-request")
         assert "limit and next" in said["detail"]
+
+    @pytest.mark.parametrize("name", ["limit", "next"])
+    def test_parameters_given_twice_get_400(self, shop: Any, name: str) -> None:
+        self.place(shop, 2)
+        query = {"limit": "1", "next": shop.page(limit="1").json["next"]}
+        twice = {each: [value] * (1 + (each == name)) for each, value in query.items()}
+        more = {"queryStringParameters": query, "multiValueQueryStringParameters": twice}
+        problem(shop.request("GET", "/orders", **more), 400, "invalid-request")
+        more["multiValueQueryStringParameters"] = {each: [value] for each, value in query.items()}
+        assert shop.request("GET", "/orders", **more).status == 200
 
     def test_a_request_signed_in_its_address_is_read_all_the_same(self, shop: Any) -> None:
         assert shop.page(**{"X-Amz-Signature": "0a1b", "x-amz-date": "20260131T120000Z"}).status == 200

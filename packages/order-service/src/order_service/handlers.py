@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from ecom_common import tracing
@@ -81,7 +80,7 @@ class Api:
 
     def page(self, request: Request) -> Response:
         """``GET /orders``: the caller's orders, newest first. ``next`` is there only if there are more."""
-        _refuse_unknown(request.query)
+        _refuse_unknown(request)
         limit = _limit(request)
         after = _position(request)
         positions = self._orders.positions(request.owner, limit + 1, after)
@@ -203,6 +202,9 @@ def _wish(request: Request) -> model.Wish:
 
 
 def _idempotency_key(request: Request) -> str | None:
+    if "idempotency-key" in request.repeated_headers:
+        # Which of them counts would be up to the next proxy: the same request might order twice.
+        raise Problem(Kind.INVALID_REQUEST, "Idempotency-Key must be given once.")
     key = request.headers.get("idempotency-key")
     if key is not None and not intake.IDEMPOTENCY_KEY.fullmatch(key):
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters without blanks at its ends."
@@ -210,13 +212,15 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _refuse_unknown(query: Mapping[str, str]) -> None:
+def _refuse_unknown(request: Request) -> None:
     # A misspelt `next`, dropped in silence, would give a client the first page again and again.
-    for name in query:
+    for name in request.query:
         # A request may carry its signature in its address (AWS, Signature Version 4, "Query string").
         if name not in PAGE_PARAMETERS and not name.lower().startswith("x-amz-"):
             known = " and ".join(PAGE_PARAMETERS)
             raise Problem(Kind.INVALID_REQUEST, f"This list takes {known}, and no other parameters.")
+        if name in request.repeated_parameters:
+            raise Problem(Kind.INVALID_REQUEST, "This list takes each parameter once.")
 
 
 def _limit(request: Request) -> int:

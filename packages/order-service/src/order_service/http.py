@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -87,7 +88,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a route needs of API Gateway's proxy event. Header names are in small letters."""
+    """What a route needs of API Gateway's proxy event. Header names are in small letters.
+
+    Of a header or parameter that came several times, API Gateway hands on the last value; `repeated_headers`
+    and `repeated_parameters` name those, for routes where it matters which it was.
+    """
 
     owner: str
     path: str
@@ -96,6 +101,8 @@ class Request:
     query: Mapping[str, str]
     raw_body: str
     base64: bool
+    repeated_headers: frozenset[str]
+    repeated_parameters: frozenset[str]
 
     @classmethod
     def of(cls, event: Mapping[str, Any], stage: str) -> Request:
@@ -112,6 +119,8 @@ class Request:
             query=event.get("queryStringParameters") or {},
             raw_body=event.get("body") or "",
             base64=bool(event.get("isBase64Encoded")),
+            repeated_headers=_repeated(event.get("multiValueHeaders"), str.lower),
+            repeated_parameters=_repeated(event.get("multiValueQueryStringParameters")),
         )
 
     def body(self, limit: int) -> bytes:
@@ -190,6 +199,16 @@ def to_json(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ",".join(to_json(member) for member in value) + "]"
     return json.dumps(value)
+
+
+def _repeated(
+    values: Mapping[str, Sequence[str]] | None, spelt: Callable[[str], str] = str
+) -> frozenset[str]:
+    """The names, spelt alike, that have more than one value."""
+    numbers: Counter[str] = Counter()
+    for name, given in (values or {}).items():
+        numbers[spelt(name)] += len(given)
+    return frozenset(name for name, number in numbers.items() if number > 1)
 
 
 def _owner(context: Mapping[str, Any], stage: str) -> str:
