@@ -229,6 +229,8 @@ class TestIntake:
             ({"name": "a\u2028b"}, "/customer/name"),
             ({"name": "a\u202eb"}, "/customer/name"),
             ({"name": "a\ud800b"}, "/customer/name"),
+            ({"email": "j\ufffdrg@example.org"}, "/customer/email"),
+            ({"name": "J\ufffdrg"}, "/customer/name"),
             ({"name": ["x"]}, "/customer/name"),
             ({"address": "x" * 1001}, "/customer/address"),
             ({"address": "\N{PARTY POPPER}" * 600}, "/customer"),

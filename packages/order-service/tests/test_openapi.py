@@ -155,7 +155,7 @@ def test_ids_and_keys_are_those_of_the_code() -> None:
     )
 
 
-_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_text = st.text(st.characters(exclude_categories=["Cs"]) | st.just("\ufffd"), max_size=12)
 
 
 @given(st.sampled_from(sorted(intake._CUSTOMER_FIELDS)), _text | st.builds("{}@{}".format, _text, _text))

@@ -28,6 +28,8 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line ends, changes of the writing direction (which make a text look like another), and
 halves of characters, which no AWS service takes."""
+LOST = "\ufffd"
+"""Stands for bytes that are no UTF-8: API Gateway hands a body on as text, and puts it there itself."""
 
 _ORDER_FIELDS = ("items", "amount", "currency", "customer")
 _CUSTOMER_FIELDS = {"email": 254, "name": 200, "address": 1000}
@@ -199,6 +201,8 @@ def _flaw_of_text(value: Any, most: int, *, email: bool) -> str | None:
         return f"must be a text of 1 to {most} characters"
     if UNPRINTABLE.search(value):
         return "must be one line without control characters"
+    if LOST in value:
+        return "must be in UTF-8: characters of it are lost"
     if email and not EMAIL.fullmatch(value):
         return "must be an e-mail address"
     return None
