@@ -42,6 +42,16 @@ ANSWERS = {
 """What API Gateway may answer here itself. Others take the default's status, which must be right for them."""
 
 
+LOGGED = {
+    f"$context.{name}"
+    for name in (
+        "error.responseType", "extendedRequestId", "httpMethod", "integration.status", "integrationLatency",
+        "requestTime", "resourcePath", "responseLatency", "status", "xrayTraceId",
+    )
+}  # fmt: skip
+"""What the access log may say. No `requestId`, which clients may choose (API Gateway's guide)."""
+
+
 def _if_pool(value: Json) -> Json:
     return {"Fn::If": ["AsksUserPool", value, {"Ref": "AWS::NoValue"}]}
 
@@ -212,10 +222,8 @@ def api_logs_name_nobody(template: Template) -> Findings:
             yield logical_id, "has an access log (AccessLogSetting)"
             continue
         text = sub(logs[0].get("Format"))
-        if re.search(
-            r"\$context\.(?!error\.responseType)(identity|authorizer|error|requestOverride|path\b)", text
-        ):
-            yield logical_id, "the access log names no caller, and nothing that was sent"
+        for unknown in sorted(set(re.findall(r"\$[\w.]+", text)) - LOGGED):
+            yield logical_id, f"the access log names no caller, and nothing that was sent: {unknown} may be"
         try:
             fields = json.loads(text)
         except ValueError:

@@ -598,8 +598,10 @@ PROOFS: dict[str, list[tuple[str, Edit, str, str]]] = {
             "no caller",
         ),
         (ORDER, of("OrderApiStage", LOG, '{"e": "$context.error.message"}'), "OrderApiStage", "was sent"),
-        (ORDER, of("OrderApiStage", LOG, "$context.requestId $context.status"), "OrderApiStage", "is JSON"),
-        (ORDER, of("OrderApiStage", LOG, '{"id": "$context.requestId"}'), "OrderApiStage", "how it ended"),
+        (ORDER, of("OrderApiStage", LOG, '{"r": "$context.requestId"}'), "OrderApiStage", "requestId may"),
+        (ORDER, of("OrderApiStage", LOG, '{"d": "$context.domainName"}'), "OrderApiStage", "was sent"),
+        (ORDER, of("OrderApiStage", LOG, "$context.status"), "OrderApiStage", "is JSON"),
+        (ORDER, of("OrderApiStage", LOG, '{"s": "$context.status"}'), "OrderApiStage", "how it ended"),
     ],
     "every_part_has_its_alarms": [
         (PAYMENT, without("PaymentLambdaErrorsAlarm"), "PaymentLambda", "Errors"),

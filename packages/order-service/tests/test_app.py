@@ -83,6 +83,15 @@ def test_an_order_through_all_three_inputs(app: Any, about: Any) -> None:
     assert json.loads(shown["body"])["status"] == "SHIPPED"
 
 
+def test_the_log_names_a_request_as_api_gateway_does_and_not_as_its_client_does(app: Any, log: Any) -> None:
+    """A client may choose `requestId` (x-amzn-RequestId)."""
+    event = request("POST", "/orders", GOOD)
+    event["requestContext"] |= {"requestId": "anna@example.com", "extendedRequestId": "JKJaXmPLvHcESHA="}
+    app.handler(event, context())
+    assert [line["apiRequestId"] for line in log.lines if "orderId" in line] == ["JKJaXmPLvHcESHA="]
+    assert "anna" not in log.text
+
+
 def test_a_fact_about_no_order_comes_again_and_holds_nobody_up(app: Any, about: Any) -> None:
     order_id = json.loads(app.handler(request("POST", "/orders", GOOD), context())["body"])["orderId"]
     now = datetime.now(UTC)

@@ -73,7 +73,8 @@ def worker() -> Worker:
 def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """OrderApi, OrderLifecycleQueue and the sweeper's schedule."""
     if "httpMethod" in event and "resource" in event:
-        begin(context, (event.get("requestContext") or {}).get("requestId"))
+        # Not requestId, which a client may choose: nothing that was sent gets into a log.
+        begin(context, (event.get("requestContext") or {}).get("extendedRequestId"))
         return http.respond(event, routes, settings.stage)
     if "Records" in event:
         return worker().run(event, context)
