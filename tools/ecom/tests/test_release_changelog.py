@@ -9,8 +9,12 @@ BEFORE = "# Changelog of toy\n\n## 0.1.0\n\nFirst version.\n"
 VERSION = Version(0, 2, 0)
 
 
+def listing(library: str | None) -> str:
+    return f"git log a..b -- {library or 'toy'}"
+
+
 def section(*own: Change, libraries: tuple[tuple[str, tuple[Change, ...]], ...] = (), notes: str = "") -> str:
-    return changelog.section(VERSION, "2026-01-02", Changes(own, libraries), notes, "git log a..b -- toy")
+    return changelog.section(VERSION, "2026-01-02", Changes(own, libraries), notes, listing)
 
 
 def test_changes_are_grouped_and_name_their_commit() -> None:
@@ -39,6 +43,12 @@ def test_a_long_history_stays_readable() -> None:
     text = section(*(Change("Fixed", f"bug {n}", SHA) for n in range(40)))
     assert text.count("\n- ") == changelog.MOST_LINES + 1
     assert text.endswith("- and 28 more: `git log a..b -- toy`\n")
+
+
+def test_what_is_left_out_of_a_library_is_listed_for_the_library() -> None:
+    many = tuple(Change("Fixed", f"bug {n}", SHA) for n in range(40))
+    text = section(libraries=(("toy-common", many),))
+    assert text.endswith("- and 28 more: `git log a..b -- toy-common`\n")
 
 
 def test_the_new_section_is_above_the_others() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import zipfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -113,12 +114,14 @@ def test_whoever_comes_second_waits(
     begun, ended = threading.Event(), threading.Event()
     one_at_a_time = making.one_at_a_time
 
-    def announced(house: Workspace) -> AbstractContextManager[None]:
+    said: list[str] = []
+
+    def announced(house: Workspace, *waiting: Callable[[], None]) -> AbstractContextManager[None]:
         begun.set()
-        return one_at_a_time(house)
+        return one_at_a_time(house, *waiting)
 
     def second() -> None:
-        run(*arguments)
+        said.append(run(*arguments).stderr)
         ended.set()
 
     monkeypatch.setattr(making, "one_at_a_time", announced)
@@ -130,6 +133,7 @@ def test_whoever_comes_second_waits(
         assert repo.git.tags("base-infra/v0.1.1") == []
     thread.join(30)
     assert ended.is_set()
+    assert said[0].startswith("Waits for another release")
 
 
 def test_a_release_that_waited_goes_by_what_was_released_meanwhile(

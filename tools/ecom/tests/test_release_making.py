@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ecom_cli.errors import EcomError
 from ecom_cli.release import assembly, checks, making
+from ecom_cli.release.checkout import checkout
 from ecom_cli.release.store import Release, read
 from ecom_cli.workspace import Member, Workspace
 
@@ -159,6 +162,20 @@ def test_a_run_killed_before_its_tag_is_finished_by_the_next(
     found = changed.planned(BASE)
     assert (str(found.version), found.why, found.files) == ("0.1.1", "a release that was interrupted", {})
     assert changed.release(BASE).commit == committed == changed.head
+
+
+def test_what_killed_runs_left_is_cleared_away_and_what_runs_is_left_alone(
+    changed: Toy, tmp_path: Path
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, others = (tmp_path / f"ecom-release-{process}-x" / "repo" for process in (gone.pid, os.getpid()))
+    for folder in (left, others):
+        changed.git.run("worktree", "add", "--quiet", "--detach", str(folder))
+    with checkout(changed.git, changed.head):
+        assert not left.parent.exists()
+        assert (others / "pyproject.toml").is_file()
+    assert str(left) not in changed.git.run("worktree", "list")
 
 
 def dies_at_the_tag(changed: Toy) -> object:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_a_library_in_the_zip_is_a_patch_under_its_own_heading(repo: Toy) -> Non
     repo.touch(LIBRARY, "feat!: more")
     with pytest.raises(EcomError, match="Nothing of base-infra"):
         repo.planned(BASE)
+
+
+def test_what_the_changelog_leaves_out_is_listed_by_the_command_that_it_names(repo: Toy) -> None:
+    released(repo, SERVICE, "0.1.0")
+    for number in range(14):
+        repo.touch(LIBRARY, f"fix: bug {number}")
+    found = repo.planned(SERVICE)
+    (command,) = re.findall(r"- and 2 more: `git (log .+)`", found.section)
+    released(repo, SERVICE, str(found.version))
+    assert len(repo.git.run(*command.split()).splitlines()) == 14
 
 
 def test_a_librarys_tests_are_in_no_zip(repo: Toy) -> None:

@@ -85,8 +85,9 @@ def test_a_manifest_that_contradicts_itself_is_refused(release: Release, edit: d
 
 def test_a_manifest_of_something_else_is_refused(tmp_path: Path) -> None:
     for text in (b"[]", b"{", b'{"name": "x"}'):
-        with pytest.raises(EcomError, match="not a release's manifest"):
+        with pytest.raises(EcomError, match="not a release's manifest") as caught:
             parse(text, tmp_path)
+        assert "./ecom dist" in caught.value.hint
 
 
 def test_a_release_without_functions_has_no_zip(release: Release) -> None:

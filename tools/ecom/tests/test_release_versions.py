@@ -5,7 +5,7 @@ import pytest
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Commit
 from ecom_cli.release.changes import Change, Changes
-from ecom_cli.release.versions import Bump, Version, tag_of
+from ecom_cli.release.versions import Bump, Version, named, tag_of
 
 SHA = "0123456789" * 4
 
@@ -29,6 +29,11 @@ def test_versions_are_ordered_as_numbers() -> None:
 def test_only_plain_versions_are_taken(text: str) -> None:
     with pytest.raises(EcomError, match=r"MAJOR\.MINOR\.PATCH"):
         Version.parse(text)
+
+
+@pytest.mark.parametrize("version", ["@1.2.3", "@v1.2.3", "/v1.2.3"])
+def test_a_release_is_named_as_people_and_git_do(version: str) -> None:
+    assert named(f"toy-service{version}") == ("toy-service", "1.2.3")
 
 
 def test_a_bump_sets_what_is_below_it_to_nought() -> None:

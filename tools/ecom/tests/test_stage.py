@@ -94,7 +94,7 @@ def test_no_region_on_aws_is_an_error_that_says_what_to_do(tmp_path):
     assert "AWS_REGION" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["Dev", "1a", "a_b", "a" * 21, "dev/../prod", "production", "prod2"])
+@pytest.mark.parametrize("name", ["", "Dev", "1a", "a_b", "a" * 21, "dev/../prod", "production", "prod2"])
 def test_names_that_no_stack_could_carry_are_refused(tmp_path, name):
     with pytest.raises(EcomError, match="is not a stage name"):
         resolve_stage(name, "eu-west-1", state_folder=tmp_path)

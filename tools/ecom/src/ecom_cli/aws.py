@@ -175,7 +175,8 @@ def resolve_stage(
         own = None
     emulator = endpoint if endpoint and not _is_amazon(endpoint) else None
 
-    name = stage or (LOCAL_STAGE if emulator else "dev")
+    # an empty one is a script's variable that nobody set: no reason to take another stage than it meant
+    name = stage if stage is not None else LOCAL_STAGE if emulator else "dev"
     if not STAGE_PATTERN.fullmatch(name):
         raise EcomError(
             f"{name!r} is not a stage name.",

@@ -7,7 +7,7 @@ import hashlib
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,9 +36,13 @@ def environment(home: Path, requirements: Path) -> Path:
 
 
 @contextmanager
-def only_one(lock: Path) -> Iterator[None]:
-    """Let one process at a time pass; the others wait."""
+def only_one(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one process at a time pass; the others wait. `waiting` is called before that, if there is need."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

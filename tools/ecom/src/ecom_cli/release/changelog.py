@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ecom_cli.release.changes import ADDED, BREAKING, CHANGED, FIXED, Change, Changes
 from ecom_cli.release.versions import Version
@@ -14,21 +14,28 @@ _SECTION = re.compile(r"^## +(?P<title>.+?) *$", re.MULTILINE)
 _UNRELEASED = re.compile(r"\[?unreleased\]?", re.IGNORECASE)
 
 
-def section(version: Version, day: str, changes: Changes, notes: str, all_of_them: str) -> str:
+def section(
+    version: Version, day: str, changes: Changes, notes: str, all_of_them: Callable[[str | None], str]
+) -> str:
     """The section of a new version.
 
     `day`: ISO 8601. `notes`: what somebody wrote by hand about it. `all_of_them`: the command that lists
-    every commit, said where some are left out.
+    every commit to the member itself (None) or to a library, said where some are left out.
     """
     parts = [f"## {version} ({day})"]
     if notes:
         parts.append(notes)
-    groups = [(h, [c for c in changes.own if c.heading == h]) for h in (BREAKING, ADDED, CHANGED, FIXED)]
-    groups += [(f"From {name}", [c for c in theirs if c.heading]) for name, theirs in changes.libraries]
-    parts += [f"### {title}\n\n" + "\n".join(_lines(told, all_of_them)) for title, told in groups if told]
+    own = [(h, [c for c in changes.own if c.heading == h]) for h in (BREAKING, ADDED, CHANGED, FIXED)]
+    parts += [_group(heading, told, all_of_them(None)) for heading, told in own if told]
+    libraries = [(name, [c for c in theirs if c.heading]) for name, theirs in changes.libraries]
+    parts += [_group(f"From {name}", told, all_of_them(name)) for name, told in libraries if told]
     if len(parts) == 1:
         parts.append("Nothing that its users could notice.")
     return "\n\n".join(parts) + "\n"
+
+
+def _group(title: str, told: Iterable[Change], all_of_them: str) -> str:
+    return f"### {title}\n\n" + "\n".join(_lines(told, all_of_them))
 
 
 def _lines(changes: Iterable[Change], all_of_them: str) -> Iterator[str]:

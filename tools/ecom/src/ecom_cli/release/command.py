@@ -55,7 +55,7 @@ def release(
     if not Git(repo.root).is_repository():
         raise EcomError("This is not a git repository.", "A release is a commit with a tag.")
     say = partial(typer.echo, err=as_json or not dry_run)  # of a dry run it is the result
-    with making.one_at_a_time(repo):
+    with making.one_at_a_time(repo, _say_that_it_waits):
         repo = load(repo.root)  # the one that was waited for may have been this package's
         planned = plan(repo, repo.member(name), BUMPS[bump])
         say(f"{name} {planned.version} ({planned.why}; before: {planned.last or 'no release'})")
@@ -76,6 +76,10 @@ def release(
         return
     typer.echo(f"Released as {made.tag}, in {place}/")
     typer.echo(f"Publish it: git push --atomic origin {checks.branch(Git(repo.root))} {made.tag}")
+
+
+def _say_that_it_waits() -> None:
+    typer.echo("Waits for another release that is being made in this clone …", err=True)
 
 
 def _summary(planned: Plan, found: list[Check]) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def dist(
     from ecom_cli.release.assembly import FOLDER
 
     repo = workspace()
-    with making.one_at_a_time(repo):
+    with making.one_at_a_time(repo, _say_that_it_waits):
         repo = load(repo.root)
         made = making.dist(repo, making.wanted(repo, release), (into or repo.root / FOLDER).resolve())
     if as_json:

@@ -30,9 +30,9 @@ Tested = Callable[[Workspace, Member], str]
 
 
 @contextmanager
-def one_at_a_time(repo: Workspace) -> Iterator[None]:
-    """Only one release, or making of artifacts, at a time in this clone; others wait."""
-    with only_one(repo.state / "release.lock"):
+def one_at_a_time(repo: Workspace, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Only one release, or making of artifacts, at a time in this clone; others say so, and wait."""
+    with only_one(repo.state / "release.lock", waiting):
         yield
 
 
@@ -112,7 +112,7 @@ def wanted(repo: Workspace, text: str) -> Wanted:
     """
     name, asked = named(text)
     member, git = repo.member(name), Git(repo.root)
-    version = Version.parse(asked.removeprefix("v") or member.version)
+    version = Version.parse(asked or member.version)
     there = released(git, name)
     if version not in there:
         known = ", ".join(map(str, there[:5])) or "none"

@@ -77,7 +77,7 @@ def plan(repo: Workspace, member: Member, bump: Bump | None) -> Plan:
     version, why = _version(git, member, declared, last, bump, changes)
     log = f"{folder}/CHANGELOG.md"
     before = (repo.root / log).read_text(encoding="utf-8") if (repo.root / log).is_file() else ""
-    section, after = _section(member, version, tag, changes, before, folder)
+    section, after = _section(repo, member, version, tag, changes, before)
     files = {log: after} if after != before else {}
     if version != declared:
         files[f"{folder}/pyproject.toml"] = with_version(member, version)
@@ -136,13 +136,17 @@ def _version(
 
 
 def _section(
-    member: Member, version: Version, tag: str | None, changes: Changes, before: str, folder: str
+    repo: Workspace, member: Member, version: Version, tag: str | None, changes: Changes, before: str
 ) -> tuple[str, str]:
     """The version's section, and the changelog that has it. One that somebody wrote stays as it is."""
     if written := changelog.find(before, version):
         return written, before
     span = f"{tag}..{tag_of(member.dist, version)}" if tag else tag_of(member.dist, version)
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    listing = f"git log --oneline {span} -- {folder}"
+
+    def listing(library: str | None) -> str:
+        where = repo.member(library).source if library else member.folder
+        return f"git log --oneline {span} -- {where.relative_to(repo.root).as_posix()}"
+
     new = changelog.section(version, day, changes, changelog.unreleased(before), listing)
     return new, changelog.with_section(before or f"# Changelog of {member.dist}\n", new)

@@ -14,6 +14,7 @@ from ecom_cli.errors import EcomError
 
 MANIFEST, CONTRACT, SBOM = "manifest.json", "contract.json", "sbom.cdx.json"
 
+_MAKE_AGAIN = "`./ecom dist NAME@VERSION` makes the files of a release from its tag."
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -99,9 +100,9 @@ def parse(manifest: bytes, folder: Path) -> Release:
         depends_on = tuple(document.pop("depends_on"))
         release = Release(**document, depends_on=depends_on, files=files, folder=folder)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EcomError(f"{folder / MANIFEST} is not a release's manifest: {error}") from error
+        raise EcomError(f"{folder / MANIFEST} is not a release's manifest: {error}.", _MAKE_AGAIN) from error
     if problem := _contradiction(release):
-        raise EcomError(f"{folder / MANIFEST} is not a release's manifest: {problem}.")
+        raise EcomError(f"{folder / MANIFEST} is not a release's manifest: {problem}.", _MAKE_AGAIN)
     return release
 
 
@@ -128,5 +129,5 @@ def _content(folder: Path, name: str) -> bytes:
     except FileNotFoundError as error:
         raise EcomError(
             f"{folder / name} is missing.",
-            "`./ecom dist NAME@VERSION` makes the files of a release from its tag.",
+            _MAKE_AGAIN,
         ) from error

@@ -49,12 +49,13 @@ def tag_of(name: str, version: Version) -> str:
 
 
 def named(text: str) -> tuple[str, str]:
-    """Name and version of `NAME`, of `NAME@VERSION` and of a tag, `NAME/vVERSION`; no version: empty.
+    """Name and version of `NAME`, of `NAME@VERSION`, with a v or not, and of a tag, `NAME/vVERSION`; no
+    version: empty.
 
     The tag is what an automation has in its hands, and it should not have to take it apart.
     """
     name, _, version = text.replace("/v", "@", 1).partition("@")
-    return name, version
+    return name, version.removeprefix("v")
 
 
 def released(git: Git, name: str, *where: str) -> list[Version]:
