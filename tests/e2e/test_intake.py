@@ -27,6 +27,7 @@ BAD_BODIES: dict[str, bytes] = {
     "spaces": b"  ",
     "not JSON": b"{items",
     "not UTF-8": b'{"items": ["\xff"], "amount": 1}',
+    "a name that is not UTF-8": b'{"items": ["ITEM_ID-01"], "amount": 1, "customer": {"name": "J\xf6rg"}}',
     "a list": b"[1,2]",
     "null": b"null",
     "no items": b'{"amount": 12.5}',
