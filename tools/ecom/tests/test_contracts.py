@@ -203,6 +203,13 @@ def test_a_schema_that_is_not_filed_right_is_named(
         contract_of(shop.member("till-service"))
 
 
+def test_a_schema_that_is_no_text_is_named(shop: Workspace) -> None:
+    (shop.member("till-service").folder / "events" / "Paid.v2.json").write_bytes(b"\xff")
+
+    with pytest.raises(EcomError, match=r"till-service/events/Paid\.v2\.json cannot be read"):
+        contract_of(shop.member("till-service"))
+
+
 # ----- kept through releases
 
 

@@ -38,6 +38,12 @@ def test_a_first_release_without_a_changelog_gets_one(repo: Toy) -> None:
     assert found.files == {}
 
 
+def test_a_changelog_that_is_no_text_is_named(repo: Toy) -> None:
+    (repo.repo.member(BASE).folder / "CHANGELOG.md").write_bytes(b"\xff")
+    with pytest.raises(EcomError, match=r"CHANGELOG\.md cannot be read"):
+        repo.planned(BASE)
+
+
 def test_the_commits_since_the_last_release_decide(repo: Toy) -> None:
     released(repo, BASE, "0.1.0")
     repo.touch(BASE, "fix: one")

@@ -67,12 +67,26 @@ def test_an_unknown_package_is_answered_with_those_that_exist():
     assert "payment-service" in caught.value.hint
 
 
+NAMED = "[project]\nname = 'x'\nversion = '1.0.0'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[project]\nname = 'x'\n", "has no project.version"), ("[project\n", "is not valid TOML")],
+    [
+        ("[project]\nname = 'x'\n", "has no project.version"),
+        ("[project\n", "is not valid TOML"),
+        (f"{NAMED}#\xff", "cannot be read: 'utf-8' codec"),
+        ("project = 1", "project is not one table"),
+        (f"{NAMED}[[tool.ecom]]", r"tool\.ecom is not one table"),
+        ("[project]\nname = 'x'\nversion = 12", "version is not a text: 12"),
+        (f"{NAMED}dependencies = 'boto3'", "dependencies is not a list of texts: 'boto3'"),
+        (f"{NAMED}[tool.ecom]\ndepends-on = 'base-infra'", "depends-on is not a list of texts"),
+        (f"{NAMED}[tool.ecom]\naws-services = [1]", "aws-services is not a list of texts"),
+        (f"{NAMED}[tool.ecom]\ntemplate = ['x.yaml']", "template is not a text"),
+    ],
 )
 def test_a_broken_pyproject_is_named(tmp_path: Path, text: str, message: str):
-    (tmp_path / "pyproject.toml").write_text(text)
+    (tmp_path / "pyproject.toml").write_text(text, encoding="latin-1")
     with pytest.raises(EcomError, match=message) as caught:
         read_member(tmp_path)
     assert str(tmp_path) in caught.value.message

@@ -15,7 +15,7 @@ from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
 from ecom_cli.release.versions import named
 from ecom_cli.templates import Template, parse_template
-from ecom_cli.workspace import Member, Workspace
+from ecom_cli.workspace import Member, Workspace, text_of
 
 DIST_FOLDER = "dist"
 CHANGED = "+changes"
@@ -166,7 +166,7 @@ def _template_text(member: Member) -> str:
         raise EcomError(
             f"{member.dist} has no template {member.template}.", "See [tool.ecom] in its pyproject.toml."
         )
-    return member.template.read_text(encoding="utf-8")
+    return text_of(member.template)
 
 
 def _uncommitted(repo: Workspace) -> list[Path] | None:

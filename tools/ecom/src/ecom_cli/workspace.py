@@ -105,32 +105,67 @@ class Workspace:
         )
 
 
+def text_of(path: Path) -> str:
+    """A text file's content. Raises EcomError naming the file that is not there, or is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise EcomError(f"{path} cannot be read: {reason}.") from error
+
+
 def read_member(folder: Path) -> Member:
     """Read one member's pyproject.toml. Raises EcomError naming the file and what is wrong in it."""
     path = folder / "pyproject.toml"
     try:
-        project: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        name, version = project["project"]["name"], project["project"]["version"]
+        project: dict[str, Any] = tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError as error:
         raise EcomError(f"{path} is not valid TOML: {error}") from error
-    except KeyError as error:
-        raise EcomError(f"{path} has no project.{error.args[0]}.") from error
-    deploy = project.get("tool", {}).get("ecom", {})
+    about = _table(path, project, "project")
+    deploy = _table(path, project, "tool", "ecom")
+    if missing := [key for key in ("name", "version") if key not in about]:
+        raise EcomError(f"{path} has no project.{missing[0]}.")
+    name, template = _text(path, about, "name"), _text(path, deploy, "template")
     package = name.replace("-", "_")
     requires = (
-        re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]
-        for text in project["project"].get("dependencies", ())
+        re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0] for text in _texts(path, about, "dependencies")
     )
     return Member(
         dist=name,
         folder=folder,
-        version=version,
-        template=folder / deploy["template"] if "template" in deploy else None,
-        depends_on=tuple(deploy.get("depends-on", ())),
-        aws_services=tuple(deploy.get("aws-services", ())),
+        version=_text(path, about, "version"),
+        template=folder / template if template else None,
+        depends_on=_texts(path, deploy, "depends-on"),
+        aws_services=_texts(path, deploy, "aws-services"),
         requires=tuple(requires),
         package=package if (folder / "src" / package).is_dir() else None,
     )
+
+
+def _table(path: Path, document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The table with these keys below each other; empty where there is none."""
+    found: Any = document
+    for key in keys:
+        found = found.get(key, {})
+        if not isinstance(found, dict):
+            raise EcomError(f"{path}: {'.'.join(keys)} is not one table.", f"As in: [{'.'.join(keys)}]")
+    table: dict[str, Any] = found
+    return table
+
+
+def _text(path: Path, table: dict[str, Any], key: str) -> str:
+    """A text of a table; empty where there is none."""
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise EcomError(f"{path}: {key} is not a text: {value!r}.", f'As in: {key} = "…"')
+    return value
+
+
+def _texts(path: Path, table: dict[str, Any], key: str) -> tuple[str, ...]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise EcomError(f"{path}: {key} is not a list of texts: {values!r}.", f'As in: {key} = ["…"]')
+    return tuple(values)
 
 
 def find_root(start: Path) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ecom_cli.contracts.model import Contract, Kind, Pattern, Reading, Schema
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
-from ecom_cli.workspace import Member, Workspace
+from ecom_cli.workspace import Member, Workspace, text_of
 
 EVENTS, READS = "events", "reads"
 _FILE = re.compile(r"(?P<type>[A-Za-z0-9]+)\.v(?P<version>[1-9]\d*)\.json")
@@ -25,14 +25,9 @@ def contract_of(member: Member) -> Contract:
 
     def files(folder: str) -> dict[str, str]:
         found = sorted((member.folder / folder).glob("*.json"))
-        return {path.name: path.read_text(encoding="utf-8") for path in found}
+        return {path.name: text_of(path) for path in found}
 
-    template = None
-    if member.template:
-        try:
-            template = member.template.read_text(encoding="utf-8")
-        except OSError as error:
-            raise EcomError(f"{member.dist}: its template cannot be read: {error}") from error
+    template = text_of(member.template) if member.template else None
     return _contract(member.dist, member.version, files, template)
 
 

@@ -12,7 +12,7 @@ from ecom_cli.git import Git
 from ecom_cli.release import changelog
 from ecom_cli.release.changes import Changes, told
 from ecom_cli.release.versions import Bump, Version, last_released, tag_of
-from ecom_cli.workspace import Member, Workspace
+from ecom_cli.workspace import Member, Workspace, text_of
 
 _VERSION_LINE = re.compile(
     r'(?P<before>^\[project\]$(?:\n(?!\[).*)*?\nversion *= *")[^"]*(?=")', re.MULTILINE
@@ -76,7 +76,7 @@ def plan(repo: Workspace, member: Member, bump: Bump | None) -> Plan:
         )
     version, why = _version(git, member, declared, last, bump, changes)
     log = f"{folder}/CHANGELOG.md"
-    before = (repo.root / log).read_text(encoding="utf-8") if (repo.root / log).is_file() else ""
+    before = text_of(repo.root / log) if (repo.root / log).is_file() else ""
     section, after = _section(repo, member, version, tag, changes, before)
     files = {log: after} if after != before else {}
     if version != declared:
