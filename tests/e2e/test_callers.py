@@ -77,12 +77,17 @@ def token(stage: Stage, pool: str, user: str) -> str:
 def as_session(stage: Stage, role: str, name: str) -> Api:
     """The API as a session of a role calls it."""
     found = stage.client("sts").assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+    return Api(stage.api_url, auth=signature(stage, found))
+
+
+def signature(stage: Stage, found: Mapping[str, Any]) -> SigV4:
+    """With credentials as STS gives them."""
     credentials = {
         "aws_access_key_id": found["AccessKeyId"],
         "aws_secret_access_key": found["SecretAccessKey"],
         "aws_session_token": found["SessionToken"],
     }
-    return Api(stage.api_url, auth=SigV4(stage.region, credentials))
+    return SigV4(stage.region, credentials)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,14 @@ def test_a_backend_that_restarts_finds_its_orders_and_orders_nothing_twice(stage
     assert [row["owner"] for row in scan(stage, ORDERS)] == [
         role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
     ]
+
+
+def test_a_federated_user_whose_name_anybody_may_choose_may_nothing(stage: Stage) -> None:
+    everything = policy({"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"})
+    found = stage.client("sts").get_federation_token(Name="anna", Policy=everything)["Credentials"]
+    answer = httpx.get(stage.api_url, auth=signature(stage, found))
+    refused(answer, 403, "forbidden", None)
+    assert answer.headers["Cache-Control"] == "no-store", "API Gateway refused it, not the service"
 
 
 @pytest.mark.parametrize(
