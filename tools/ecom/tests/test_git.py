@@ -64,6 +64,30 @@ def test_commits_are_those_that_touch_the_paths_newest_first(git: Git) -> None:
     assert git.commits("HEAD") == []
 
 
+@pytest.mark.parametrize(
+    ("message", "subject", "body"),
+    [
+        (b"fix: a\x1fb\x1e c\td", "fix: a b  c d", ""),
+        (b"fix: caf\xe9 \xff", "fix: caf\ufffd \ufffd", ""),
+        (b"fix: \xe2\x80\xa8line\x1b[31m", "fix:  line [31m", ""),
+        (b"fix: two\nlines\n\nBody\n\nof it.\n", "fix: two lines", "Body\n\nof it."),
+        (b"fix: a\rb", "fix: a", "b"),
+    ],
+)
+def test_messages_of_any_bytes_can_be_read_and_written(
+    git: Git, message: bytes, subject: str, body: str
+) -> None:
+    (git.root / "message").write_bytes(message)
+    # an encoding that nobody knows: git takes the bytes as they are
+    git.run("-c", "i18n.commitEncoding=odd", "commit", "-q", "--allow-empty", "--file", "message")
+    git.run("commit", "-q", "--allow-empty", "--message", "last")
+
+    last, odd, first = git.commits(None)
+    assert (odd.subject, odd.body) == (subject, body)
+    assert (last.subject, first.subject) == ("last", "feat: first")
+    odd.subject.encode()
+
+
 def test_tags_come_highest_version_first(git: Git) -> None:
     for version in ("0.9.0", "0.10.0", "0.2.0"):
         git.run("tag", f"payment/v{version}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess  # nosec B404  # it starts git, nothing else
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ecom_cli.errors import EcomError
 
-_FIELD, _RECORD = "\x1f", "\x1e"
+_CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,13 @@ class Git:
     def commits(self, after: str | None, *paths: str, until: str = "HEAD") -> list[Commit]:
         """The commits after `after` (None: from the first) up to `until` that touch `paths`, newest first."""
         span = f"{self.commit_of(after)}..{until}" if after else until
-        form = f"--format=%H{_FIELD}%ct{_FIELD}%s{_FIELD}%b{_RECORD}"
-        listed = self.run("log", "--no-merges", form, span, "--", *paths)
-        found = []
-        for record in listed.split(_RECORD):
-            if record.strip():
-                sha, when, subject, body = record.strip("\n").split(_FIELD, 3)
-                found.append(Commit(sha, int(when), subject, body.strip()))
-        return found
+        # a subject is one line, and NUL is the only character that no message can hold
+        listed = self.run("log", "-z", "--no-merges", "--format=%H%n%ct%n%s%n%b", span, "--", *paths)
+        records = (record.split("\n", 3) for record in listed.split("\0") if record)
+        return [
+            Commit(sha, int(when), _readable(subject), _readable(body.strip()))
+            for sha, when, subject, body in records
+        ]
 
     def tags(self, pattern: str) -> list[str]:
         """The tags that match a glob pattern, highest version first."""
@@ -113,3 +113,8 @@ class Git:
             )
         except FileNotFoundError as error:
             raise EcomError("git is not installed.", "Install git, and start this again.") from error
+
+
+def _readable(text: str) -> str:
+    """A message as it can be shown and written anywhere: git takes any bytes, whatever they are."""
+    return _CONTROL.sub(" ", text.encode(errors="surrogateescape").decode(errors="replace"))
