@@ -580,6 +580,24 @@ class TestTrouble:
             assert not [word for word in ("secret", "Error", "Exception", "Traceback") if word in text]
         assert [line["message"] for line in log.lines if line["level"] == "ERROR"] == ["request failed"] * 4
 
+    @pytest.mark.parametrize(
+        "context",
+        [
+            {"authorizer": {"claims": '{"sub": "anna"}'}},
+            {"authorizer": {"jwt": {"claims": {"sub": "anna"}}}},
+            {"authorizer": {"principalId": "anna"}},
+            {"identity": ["anna"]},
+            {"identity": {"user": "anna", "caller": "anna", "accountId": "123456789012"}},
+            {},
+            None,
+        ],
+    )
+    def test_identities_in_other_shapes_are_nobodys(self, shop: Any, context: Any) -> None:
+        """As an HTTP API, another authorizer or a load balancer would send them."""
+        answer = shop.post(requestContext=context, identity={"userArn": "anna"})
+        assert answer.status in {401, 500}
+        assert rows(shop.dynamodb) == []
+
     def test_an_event_that_is_odd_is_answered_too(self, shop: Any) -> None:
         odd = {"httpMethod": "GET", "resource": "/orders", "requestContext": 7}
         assert http.respond(odd, shop.api.routes(), "test")["statusCode"] == 500
