@@ -185,7 +185,7 @@ def test_an_unknown_service_is_answered_with_those_that_exist(stage, repo):
 def test_a_service_without_its_base_is_told_so(stage, repo):
     with pytest.raises(EcomError, match=r"base-infra is not deployed .* a-service needs it") as caught:
         run(stage, repo, "a-service")
-    assert "./ecom deploy base-infra" in caught.value.hint
+    assert f"./ecom deploy base-infra --stage {stage.name}" in caught.value.hint
 
 
 def test_the_resource_that_failed_first_is_named_with_its_reason(stage, make_repo):

@@ -10,7 +10,7 @@ import pytest
 from ecom_cli.artifacts import wanted
 from ecom_cli.aws import Stage
 from ecom_cli.bucket import Bucket
-from ecom_cli.deploy import deploy
+from ecom_cli.deploy import deploy, plan
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
 from ecom_cli.releases import Service, on_stage, stages
@@ -115,7 +115,6 @@ def test_a_release_that_nobody_has_is_explained(stage, repo):
     [
         "toy-service@",
         "toy-service@1.1",
-        "toy-service@v1.1.0",
         "toy-service@../x",
         "toy-service/v",
         "toy-service/v1",
@@ -165,9 +164,23 @@ def test_another_release_under_a_version_that_the_stage_knows_is_refused(stage, 
     run(stage, repo, BASE, f"{TOY}@1.1.0")
     shutil.rmtree(repo.root / f"dist/{TOY}/1.1.0")
     cut(repo, TOY, "1.1.0")  # the same version, of another tree
-    with pytest.raises(EcomError, match=r"knows another toy-service 1\.1\.0: a release never changes"):
-        run(stage, repo, f"{TOY}@1.1.0")
+    for act in (plan, deploy):  # it is said before anything changes
+        with pytest.raises(EcomError, match=r"knows another toy-service 1\.1\.0: a release never changes"):
+            act(stage, [f"{TOY}@1.1.0"], {}, Reporter(quiet=True), repo)
     assert hears(stage) == "1.1.0"
+
+
+def test_what_was_planned_and_not_begun_does_not_stay_to_be_executed(stage, repo, monkeypatch):
+    run(stage, repo, BASE, f"{TOY}@1.1.0")
+
+    def refused(**call):
+        raise EcomError("no room")
+
+    monkeypatch.setattr(stage.client("s3"), "put_object", refused)
+    with pytest.raises(EcomError, match="no room"):
+        run(stage, repo, f"{TOY}@1.2.0")
+    listed = stage.client("cloudformation").list_change_sets(StackName=stage.stack_name(TOY))["Summaries"]
+    assert [each for each in listed if each["ExecutionStatus"] == "AVAILABLE"] == []
 
 
 @pytest.mark.parametrize("uploads", range(4))
@@ -227,7 +240,7 @@ def test_to_an_earlier_one_by_name_and_twice_is_once(stage, repo, cut):
     with pytest.raises(EcomError, match=r"v1\.0\.0 is none of the last releases") as caught:
         back(stage, repo, "1.0.0")
     assert "toy-service/v1.2.0, toy-service/v1.1.0" in caught.value.message
-    assert "./ecom deploy toy-service@1.0.0" in caught.value.hint
+    assert f"./ecom deploy toy-service@1.0.0 --stage {stage.name}" in caught.value.hint
     assert back(stage, repo, "1.1.0").status == "updated"
     assert back(stage, repo, "1.1.0").status == "unchanged"
     assert (hears(stage), now(stage).previous) == ("1.1.0", ())

@@ -104,6 +104,11 @@ def test_files_as_they_were(git: Git) -> None:
     assert git.files("HEAD") == ["a", "b"]
 
 
+def test_what_git_refuses_is_told_with_its_command(git: Git) -> None:
+    with pytest.raises(EcomError, match=r"^git log: fatal"):
+        git.run("-c", "a.b=c", "-c", "d.e=f", "log", "nothing")
+
+
 def test_an_unknown_ref_is_named(git: Git) -> None:
     with pytest.raises(EcomError, match="git knows no commit 'nowhere'"):
         git.changed("nowhere")

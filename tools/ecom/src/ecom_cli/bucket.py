@@ -48,21 +48,25 @@ class Bucket:
         host = self.stage.client("s3").meta.endpoint_url.rstrip("/")
         return f"{host}/{self.name}/{key}"
 
+    def knows(self, name: str, version: str, manifest: bytes) -> bool:
+        """Whether a release is kept here. Raises EcomError where another one is under this version."""
+        known = self.release_file(name, version, MANIFEST)
+        if known not in (None, manifest):
+            raise EcomError(
+                f"{self.stage.where} knows another {name} {version}: a release never changes.",
+                f"Release what you have under a new version: `./ecom release {name}`.",
+            )
+        return known is not None
+
     def keep(self, name: str, version: str, files: Mapping[str, bytes]) -> bool:
         """Keep a release whole, so that it can be deployed again from anywhere; true where it was not there.
 
         The manifest goes last: a release without one is not there, and is put there again.
         Raises EcomError where the stage knows another release under this version.
         """
-        folder = _folder(name, version)
-        known = self.get(f"{folder}{MANIFEST}")
-        if known == files[MANIFEST]:
+        if self.knows(name, version, files[MANIFEST]):
             return False
-        if known is not None:
-            raise EcomError(
-                f"{self.stage.where} knows another {name} {version}: a release never changes.",
-                f"Release what you have under a new version: `./ecom release {name}`.",
-            )
+        folder = _folder(name, version)
         s3 = self.stage.client("s3")
         for file in sorted(files, key=lambda file: (file == MANIFEST, file)):
             s3.put_object(Bucket=self.name, Key=folder + file, Body=files[file])

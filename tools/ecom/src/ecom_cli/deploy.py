@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -50,6 +51,7 @@ class Deployment:
     planner: Planner
     report: Reporter
     allow_replace: bool = False
+    begun: set[str] = field(default_factory=set)
 
     def execute(self, plan: Plan) -> list[Deployed]:
         """Deploy as planned; raises EcomError with every stack's failure when some fail."""
@@ -58,6 +60,9 @@ class Deployment:
         after = {step.service: {*step.artifact.depends_on, BASE} - {step.service} for step in plan.steps}
         try:
             return list(in_order(after, lambda name: self._deploy(steps[name])).values())
+        except BaseException:
+            self._take_back(plan)
+            raise
         finally:
             self.stage.forget()
 
@@ -70,6 +75,7 @@ class Deployment:
             self._plan_now(step)
         changes = step.change_set
         if changes:
+            self.begun.add(dist)
             try:
                 stack.execute(changes, lambda done, total: self.report.progress(dist, done, total))
             finally:
@@ -92,6 +98,16 @@ class Deployment:
             seconds,
             step.artifact.release,
         )
+
+    def _take_back(self, plan: Plan) -> None:
+        """The change sets that wait for nobody any more: another deployment would have to wonder at them."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        for step in plan.steps:
+            if step.change_set and step.service not in self.begun:
+                # what went wrong before is what has to be told
+                with suppress(BotoCoreError, ClientError):
+                    step.stack.discard(step.change_set)
 
     def _plan_now(self, step: Step) -> None:
         """What could not be planned before: now its surroundings are there."""

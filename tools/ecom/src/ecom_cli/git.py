@@ -35,7 +35,8 @@ class Git:
         done = self._ask(arguments, env)
         if done.returncode:
             said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
-            raise EcomError(f"git {arguments[0]}: {said}")
+            settings = 2 * arguments.count("-c")  # each with its value, before the command
+            raise EcomError(f"git {arguments[settings]}: {said}")
         return done.stdout
 
     def is_repository(self) -> bool:

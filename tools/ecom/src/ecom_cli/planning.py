@@ -13,7 +13,7 @@ from ecom_cli import build as builder
 from ecom_cli import fit, parameters
 from ecom_cli.artifacts import Artifact, Wanted, from_release, from_tree, with_code
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import BASE, Bucket
+from ecom_cli.bucket import BASE, MANIFEST, Bucket
 from ecom_cli.changesets import ChangeSet, Request
 from ecom_cli.errors import EcomError, explained
 from ecom_cli.plan import Plan, Step, step_for
@@ -117,7 +117,10 @@ class Planner:
         made = {artifact.dist: artifact for artifact in from_tree(self.repo, trees)}
         for want in self.wanted:
             if want.version:
-                made[want.member.dist] = from_release(self.repo, want.member.dist, want.version, bucket)
+                release = from_release(self.repo, want.member.dist, want.version, bucket)
+                if bucket:
+                    bucket.knows(release.dist, release.version, release.files[MANIFEST])
+                made[want.member.dist] = release
         parameters.check(self.stage, self.given, [artifact.template for artifact in made.values()])
         for zip_ in builder.build_all(trees, self.repo):
             said = "built" if zip_.fresh else "as built before"
@@ -132,9 +135,10 @@ class Planner:
         for needed in sorted({name for names in needs.values() for name in names} - set(self.artifacts)):
             if not self._runs(needed):
                 who = ", ".join(sorted(dist for dist, names in needs.items() if needed in names))
+                here = f"--stage {self.stage.name}"
                 raise EcomError(
                     f"{needed} is not deployed ({self.stage.where}), and {who} needs it.",
-                    f"Deploy it as well: `./ecom deploy {needed}`, or all of them: `./ecom deploy`.",
+                    f"Deploy it as well: `./ecom deploy {needed} {here}`; all of them: `./ecom deploy {here}`.",
                 )
 
     def _check_fit(self) -> None:

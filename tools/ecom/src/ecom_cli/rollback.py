@@ -34,7 +34,7 @@ def rollback(
     if found is None:
         raise EcomError(f"{service} is not deployed ({stage.where}).", "`./ecom releases` shows what is.")
     runs = running(found)
-    target = _target(service, runs, to)
+    target = _target(stage.name, service, runs, to)
     name, _, version = target.partition("/v")
     earlier = runs.previous if target == runs.release else runs.previous[runs.previous.index(target) + 1 :]
     report.say(f"Rolling {service} back: {runs.words} → {target}")
@@ -54,18 +54,18 @@ def rollback(
         raise EcomError(error.message, hint) from error
 
 
-def _target(service: str, runs: Running, to: str | None) -> str:
+def _target(stage: str, service: str, runs: Running, to: str | None) -> str:
     """The git tag of the release to go back to. The same one again for `to` what runs: a repeated call."""
     tag = f"{service}/v{to.removeprefix('v')}" if to else next(iter(runs.previous), None)
     if tag is None:
         raise EcomError(
             f"No release of {service} ran before {runs.words}: there is nothing to go back to.",
-            f"Any release can be deployed by name: `./ecom deploy {service}@VERSION`.",
+            f"Any release can be deployed by name: `./ecom deploy {service}@VERSION --stage {stage}`.",
         )
     if tag != runs.release and tag not in runs.previous:
         known = ", ".join(runs.previous) or "none"
         raise EcomError(
             f"{tag} is none of the last releases before {runs.words}; those are: {known}.",
-            f"To deploy it all the same: `./ecom deploy {service}@{to}`.",
+            f"To deploy it all the same: `./ecom deploy {tag.replace('/v', '@')} --stage {stage}`.",
         )
     return tag
