@@ -138,7 +138,7 @@ class Planner:
                 here = f"--stage {self.stage.name}"
                 raise EcomError(
                     f"{needed} is not deployed ({self.stage.where}), and {who} needs it.",
-                    f"Deploy it as well: `./ecom deploy {needed} {here}`; all of them: `./ecom deploy {here}`.",
+                    f"Deploy it as well: `./ecom deploy {needed} {here}`, or all: `./ecom deploy {here}`.",
                 )
 
     def _check_fit(self) -> None:
