@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,7 +32,10 @@ def tried(tmp_path: Path) -> Callable[..., str]:
         code = f"def test_it():\n    assert open({str(tmp_path / path)!r}).read() is not None\n"
         (tmp_path / test).write_text(code, encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # others take seconds to load
+        return subprocess.run(
+            command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
+        ).stdout
 
     return run
 
