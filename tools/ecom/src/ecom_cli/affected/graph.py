@@ -158,7 +158,7 @@ def _rules(template: str, name: str) -> tuple[_Types, ...]:
         if resource.get("Type") == "AWS::Events::Rule" and pattern is not None:
             types = pattern.get("detail-type") if isinstance(pattern, Mapping) else None
             plain = isinstance(types, list) and all(isinstance(each, str) for each in types)
-            found.append(_Types(frozenset(types) if plain else None))  # type: ignore[arg-type]  # a list, then
+            found.append(_Types(frozenset(types) if plain else None))  # type: ignore[arg-type]  # plain says: a list
     return tuple(found)
 
 
