@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ecom_cli.testing import Result, Suite, run_suite
+from ecom_cli.suites import Suite
+from ecom_cli.testing import Result, run_suite
 from ecom_cli.workspace import Workspace, load, workspace
 
 REAL = workspace()

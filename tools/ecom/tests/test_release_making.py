@@ -344,7 +344,8 @@ def test_a_broken_contract_is_said_with_who_needs_it(changed: Toy) -> None:
 
 
 def test_red_tests_are_shown(changed: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecom_cli.testing import Result, Suite
+    from ecom_cli.suites import Suite
+    from ecom_cli.testing import Result
 
     red = Result(Suite(SERVICE, Path()), 3, 1, 0, 0.1, "E  assert 1 == 2")
     monkeypatch.setattr(checks, "run_suite", lambda suite, repo, extra: red)

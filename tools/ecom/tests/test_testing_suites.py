@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecom_cli.errors import EcomError
-from ecom_cli.testing import (
-    Result,
-    Suite,
-    chosen,
-    counted,
-    environment,
-    failures,
-    run_all,
-    split_arguments,
-    suites,
-)
+from ecom_cli.suites import Suite, chosen, suites
+from ecom_cli.testing import Result, counted, environment, failures, run_all, split_arguments
 from ecom_cli.workspace import load
 
 SUITE = Suite(

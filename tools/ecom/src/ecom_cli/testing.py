@@ -22,39 +22,15 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from ecom_cli.aws import EMULATOR_KEY
-from ecom_cli.errors import EcomError
 from ecom_cli.options import AffectedOption, SinceOption
+from ecom_cli.suites import Suite, chosen, suites
 from ecom_cli.uvtool import uv_path
 from ecom_cli.workspace import Workspace, workspace
 
 SIDE_BY_SIDE = 2
-SPANNING, END_TO_END = "tests", "e2e"
 PYTEST_NO_TESTS = 5
 
 _PYTEST_ARGUMENTS = "ecom_cli.testing.pytest_arguments"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """One pytest run. `package`: the dist whose environment it runs in; None for the workspace's.
-
-    `alone`: it measures time or fills both cores, so nothing runs beside it.
-    """
-
-    name: str
-    folder: Path
-    package: str | None = None
-    ignore: Path | None = None
-    alone: bool = False
-
-    def command(self, uv: str, report: Path, cache: Path, extra: Sequence[str]) -> list[str]:
-        """The command line: with a package, in a fresh environment that holds only what it declares."""
-        where = ["--isolated", "--package", self.package] if self.package else []
-        ignore = [f"--ignore={self.ignore}"] if self.ignore else []
-        return [
-            *(uv, "run", *where, "--group", "dev", "pytest", str(self.folder), *ignore),
-            *(f"--junit-xml={report}", "-o", f"cache_dir={cache}", *extra),
-        ]
 
 
 @dataclass(frozen=True)
@@ -72,35 +48,6 @@ class Result:
     @property
     def ok(self) -> bool:
         return self.failed == 0 and not self.problem
-
-
-def suites(house: Workspace) -> list[Suite]:
-    """Every suite there is: one for each member with code or tests, then what spans the services.
-
-    A member with code but without tests is a suite too: it fails, because it runs no test.
-    """
-    found = [
-        Suite(member.dist, member.folder / "tests", package=member.dist)
-        for member in house.members
-        if member.package is not None or _has_tests(member.folder / "tests")
-    ]
-    spanning, end_to_end = house.root / SPANNING, house.root / SPANNING / END_TO_END
-    if _has_tests(spanning, leaving_out=end_to_end):
-        found.append(Suite(SPANNING, spanning, ignore=end_to_end))
-    if _has_tests(end_to_end):
-        found.append(Suite(END_TO_END, end_to_end, alone=True))
-    return found
-
-
-def chosen(every: Sequence[Suite], names: Sequence[str], *, e2e: bool = True) -> list[Suite]:
-    """The suites of these names, or all. Raises EcomError naming those that exist."""
-    known = {suite.name: suite for suite in every}
-    if unknown := [name for name in names if name not in known]:
-        raise EcomError(
-            f"There are no tests of {', '.join(map(repr, unknown))}.", f"There are: {', '.join(known)}."
-        )
-    picked = [known[name] for name in dict.fromkeys(names)] or list(every)
-    return [suite for suite in picked if e2e or suite.name != END_TO_END]
 
 
 def touched(picked: Sequence[Suite], house: Workspace, since: str | None, console: Console) -> list[Suite]:
@@ -341,9 +288,3 @@ def _as_json(
             for result in results
         ],
     }
-
-
-def _has_tests(folder: Path, leaving_out: Path | None = None) -> bool:
-    return any(
-        leaving_out is None or leaving_out not in path.parents for path in sorted(folder.rglob("test_*.py"))
-    )

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ecom_cli import build
-from ecom_cli.affected.graph import END_TO_END, SPANNING, WORKSPACE, Graph
+from ecom_cli.affected.graph import WORKSPACE, Graph
 from ecom_cli.affected.result import Work
 from ecom_cli.affected.rules import File, Kind
 from ecom_cli.errors import EcomError
+from ecom_cli.suites import END_TO_END, SPANNING
 
 TOOL = "ecom-cli"
 RECIPE = f"src/ecom_cli/{Path(build.__file__).name}"

@@ -12,11 +12,9 @@ from typing import Any
 
 from ecom_cli.affected.result import Work
 from ecom_cli.errors import EcomError
+from ecom_cli.suites import END_TO_END, SPANNING, suites
 from ecom_cli.templates import parse_template
 from ecom_cli.workspace import Workspace
-
-SPANNING, END_TO_END = "tests", "e2e"
-"""The suites that span packages."""
 
 WORKSPACE = "ecom"
 """The root project's name: the environment of the tests that span packages."""
@@ -31,8 +29,6 @@ class Graph:
     @cached_property
     def works(self) -> dict[str, list[Work]]:
         """Every package and suite, with what there is to do for it: not all have tests, a zip, a stack."""
-        from ecom_cli.testing import suites
-
         members = self.repo.members
         having = {
             Work.TEST: {suite.name for suite in suites(self.repo)},

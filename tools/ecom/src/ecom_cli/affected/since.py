@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ecom_cli.affected.effects import Before, Touch, touches
-from ecom_cli.affected.graph import END_TO_END, SPANNING, Graph
+from ecom_cli.affected.graph import Graph
 from ecom_cli.affected.result import Affected, Reason, Work
 from ecom_cli.affected.rules import Kind, file
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
+from ecom_cli.suites import END_TO_END, SPANNING
 from ecom_cli.workspace import Workspace
 
 MAIN = ("origin/main", "main")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
 from ecom_cli.release.plan import Plan
-from ecom_cli.testing import END_TO_END, SPANNING, Suite, run_suite, suites
+from ecom_cli.suites import END_TO_END, SPANNING, Suite, suites
+from ecom_cli.testing import run_suite
 from ecom_cli.workspace import Member, Workspace
 
 TEMPLATES = "templates"  # the folder in tests/ with the house rules
