@@ -410,9 +410,12 @@ def test_check_fails_on_a_break_and_says_whose(shop: Workspace) -> None:
     assert run("check", "base-infra").exit_code == 0
 
 
-def test_check_for_programs(shop: Workspace) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("check", "till-service", "--json"), ("--json", "check", "till-service")]
+)
+def test_check_for_programs(shop: Workspace, arguments: tuple[str, ...]) -> None:
     publish(shop, lambda data: data["required"].remove("amount"))
-    done = run("check", "till-service", "--json")
+    done = run(*arguments)
 
     assert done.exit_code == 1
     assert json.loads(done.output) == {

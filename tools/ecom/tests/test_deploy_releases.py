@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 
 import pytest
+from typer.testing import CliRunner
 
+from ecom_cli import rollback_command
 from ecom_cli.artifacts import wanted
 from ecom_cli.aws import Stage
 from ecom_cli.bucket import Bucket
@@ -14,6 +17,7 @@ from ecom_cli.deploy import deploy, plan
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
 from ecom_cli.releases import Service, on_stage, stages
+from ecom_cli.rollback import plan as going_back
 from ecom_cli.rollback import rollback
 from ecom_cli.stacks import Stack
 from ecom_cli.tags import KEPT_RELEASES, Running, running, tags_for
@@ -244,6 +248,38 @@ def test_to_an_earlier_one_by_name_and_twice_is_once(stage, repo, cut):
     assert back(stage, repo, "1.1.0").status == "updated"
     assert back(stage, repo, "1.1.0").status == "unchanged"
     assert (hears(stage), now(stage).previous) == ("1.1.0", ())
+
+
+def test_the_way_back_can_be_looked_at_first(stage, repo):
+    run(stage, repo, BASE, f"{TOY}@1.1.0")
+    run(stage, repo, f"{TOY}@1.2.0")
+    (step,) = going_back(stage, TOY, None, Reporter(quiet=True), repo).steps
+    assert step.lines()[0] == "toy-service/v1.2.0 → toy-service/v1.1.0"
+    assert any("ToyLambda" in line for line in step.lines())
+    assert (hears(stage), now(stage).previous) == ("1.2.0", ("toy-service/v1.1.0",))
+
+
+def test_a_plan_of_the_way_back_is_all_that_is_asked_for(stage, repo, monkeypatch):
+    run(stage, repo, BASE, f"{TOY}@1.1.0")
+    run(stage, repo, f"{TOY}@1.2.0")
+    monkeypatch.setattr("ecom_cli.rollback.workspace", lambda: repo)
+    where = ["--stage", stage.name, "--endpoint-url", stage.endpoint_url]
+    told = CliRunner().invoke(rollback_command.command, [TOY, *where, "--plan"])
+    assert "toy-service/v1.2.0 → toy-service/v1.1.0" in told.stdout
+    (step,) = json.loads(
+        CliRunner().invoke(rollback_command.command, [TOY, *where, "--plan", "--json"]).stdout
+    )["stacks"]
+    assert (step["to"]["version"], hears(stage)) == ("1.1.0", "1.2.0")
+
+
+def test_the_version_to_go_back_to_may_be_part_of_the_name(stage, repo):
+    run(stage, repo, BASE, f"{TOY}@1.1.0")
+    run(stage, repo, f"{TOY}@1.2.0")
+    for version in ("1.2.0", "1.1.0"):  # the first of them runs: that is nothing to do, as with --to
+        (done,) = rollback(stage, f"{TOY}@{version}", None, Reporter(quiet=True), repo)
+        assert (done.release, hears(stage)) == (f"toy-service/v{version}", version)
+    with pytest.raises(EcomError, match="said twice"):
+        rollback(stage, f"{TOY}@1.1.0", "1.1.0", Reporter(quiet=True), repo)
 
 
 def test_what_is_not_deployed_has_nothing_to_go_back_to(stage, repo):

@@ -196,13 +196,15 @@ def plan(
     given: Mapping[str, str] | None = None,
     report: Reporter | None = None,
     repo: Workspace | None = None,
+    *,
+    previous: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Plan:
     """What `deploy` would do now, and nothing more: its change sets are taken back.
 
     Raises EcomError as `deploy` does, up to the point where something would change.
     """
     repo, report = repo or workspace(), report or Reporter()
-    found = Planner(stage, wanted(repo, services), given or {}, report, repo).plan()
+    found = Planner(stage, wanted(repo, services), given or {}, report, repo, previous or {}).plan()
     taken = replace(found, steps=[replace(step) for step in found.steps])
     found.discard()
     return taken

@@ -34,6 +34,7 @@ Releases, to the byte:  [cyan]./ecom deploy payment-service@1.3.0 order-service@
 For a machine:  [cyan]./ecom deploy payment-service@1.3.0 --stage prod --yes --json[/]
 """
 
+PlanOption = Annotated[bool, typer.Option("--plan", help="Show what would change, and change nothing.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. For machines.")]
 AllowReplaceOption = Annotated[
     bool,
@@ -56,9 +57,7 @@ def deploy(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="A stack parameter. Repeatable."),
     ] = None,
-    only_plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would change, and change nothing.")
-    ] = False,
+    only_plan: PlanOption = False,
     yes: YesOption = False,
     allow_replace: AllowReplaceOption = False,
     affected: AffectedOption = False,
@@ -83,13 +82,7 @@ then. Parameters that were set before are kept. A stack that is up to date is le
             print_done(where, [], as_json=as_json)
             return
     if only_plan:
-        plan = deployer.plan(where, services or (), given, report)
-        if as_json:
-            _print_json({**_place(where), "stacks": plan.as_json()})
-            return
-        for step in plan.steps:
-            for line in step.lines():
-                typer.echo(f"{step.service:>18}  {line}")
+        print_plan(where, deployer.plan(where, services or (), given, report), as_json=as_json)
         return
     report.say(f"Deploying to {where.where}{account(where)}")
     done = deployer.deploy(
@@ -124,6 +117,16 @@ def ask(plan: Any) -> bool:
             "Read the plan above, and repeat it with --yes.",
         )
     return typer.confirm(f"Deploy this to {plan.stage.where}?", default=False, err=True)
+
+
+def print_plan(where: Stage, plan: Any, *, as_json: bool) -> None:
+    """What would change, for people or programs."""
+    if as_json:
+        _print_json({**_place(where), "stacks": plan.as_json()})
+        return
+    for step in plan.steps:
+        for line in step.lines():
+            typer.echo(f"{step.service:>18}  {line}")
 
 
 def print_done(where: Stage, done: Any, *, as_json: bool) -> None:

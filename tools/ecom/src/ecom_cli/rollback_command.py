@@ -6,13 +6,23 @@ from typing import Annotated
 
 import typer
 
-from ecom_cli.deploy_command import AllowReplaceOption, YesOption, account, asking, print_done
+from ecom_cli.deploy_command import (
+    AllowReplaceOption,
+    PlanOption,
+    YesOption,
+    account,
+    asking,
+    print_done,
+    print_plan,
+)
 from ecom_cli.options import EndpointOption, JsonOption, RegionOption, StageOption
 
 EXAMPLES = """
 [bold]Examples[/]
 
 What ran before:  [cyan]./ecom rollback payment-service --stage prod[/]
+
+What that would change:  [cyan]./ecom rollback payment-service --stage prod --plan[/]
 
 Further back:  [cyan]./ecom rollback payment-service --to 1.1.0 --stage prod[/]
 
@@ -24,13 +34,14 @@ command = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exce
 
 @command.command("rollback", epilog=EXAMPLES)
 def _command(
-    service: Annotated[str, typer.Argument(help="As in: payment-service")],
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="As in: payment-service")],
     to: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="Default: the release before this one.")
     ] = None,
     stage: StageOption = None,
     region: RegionOption = None,
     endpoint_url: EndpointOption = None,
+    only_plan: PlanOption = False,
     yes: YesOption = False,
     allow_replace: AllowReplaceOption = False,
     as_json: JsonOption = False,
@@ -44,10 +55,13 @@ version with --to, so that repeating it changes nothing.
     """
     from ecom_cli.aws import resolve_stage
     from ecom_cli.progress import Reporter
-    from ecom_cli.rollback import rollback
+    from ecom_cli.rollback import plan, rollback
 
     where = resolve_stage(stage, region, endpoint_url)
     report = Reporter()
+    if only_plan:
+        print_plan(where, plan(where, service, to, report), as_json=as_json)
+        return
     report.say(f"Deploying to {where.where}{account(where)}")
     done = rollback(
         where,

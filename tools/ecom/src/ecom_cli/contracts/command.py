@@ -59,6 +59,7 @@ class Checked:
 def show(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Which package publishes which fact at which version, who reads what of it, who exports and imports."""
     if ctx.invoked_subcommand:
+        ctx.obj = as_json  # said before the subcommand, it is meant for it
         return
     contracts = contracts_of(workspace())
     if as_json:
@@ -74,6 +75,7 @@ def show(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command(epilog=_EPILOG)
 def check(
+    ctx: typer.Context,
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[PACKAGE]...", help="Default: all of them.")
     ] = None,
@@ -93,7 +95,7 @@ def check(
     unfit = [line for line in misfits(contracts, where=HERE) if _is_about(line, dists)]
     alone = unheard(contracts, HERE)
     broken = bool(unfit) or any(each.breaks for each in done)
-    if as_json:
+    if as_json or ctx.obj:
         verdicts = [_verdict(each) for each in done]
         print(json.dumps({"ok": not broken, "packages": verdicts, "misfits": unfit, "unheard": alone}))
         raise typer.Exit(int(broken))
