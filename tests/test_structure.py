@@ -166,7 +166,7 @@ CLI = "tools/ecom/src/ecom_cli"
             "\nimportlib.import_module('shipping_service.model')",
             "imports shipping_service",
         ),
-        (f"{ORDER}/app.py", "from ecom_cli.money import shown", "ecom_cli, which is not in its zip"),
+        (f"{ORDER}/app.py", "from ecom_cli.shop.money import shown", "ecom_cli, which is not in its zip"),
         (f"{COMMON}/worker.py", "from inventory_service.model import Line", "imports inventory_service"),
         (f"{COMMON}/facts.py", "import ecom_testkit", "ecom_testkit, which is not in its zip"),
         (f"{CLI}/stock.py", "from inventory_service import model", "ecom_cli imports inventory_service"),

@@ -149,7 +149,7 @@ TOOL = {"ecom-cli"}  # its tests read what packages say of themselves
         pytest.param(
             "packages/order-service/openapi.yaml", {"order-service"} | BOTH, set(), set(), id="its API"
         ),
-        pytest.param("tools/ecom/src/ecom_cli/stock.py", {"ecom-cli"} | BOTH, set(), set(), id="the tool"),
+        pytest.param("tools/ecom/src/ecom_cli/shop/stock.py", {"ecom-cli"} | BOTH, set(), set(), id="tool"),
         pytest.param(
             "tools/ecom/src/ecom_cli/build.py", {"ecom-cli"} | BOTH, SERVICES, SERVICES, id="building"
         ),

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from ecom_cli.api import FORCED, ITEM_PATTERN, ORDER_NAMESPACE, parse_line
-from ecom_cli.caller import LOCAL_OWNER, ROLE_SESSION
 from ecom_cli.demo.invariants import PAYMENT_STATES, RANKS, RESERVATION_STATES, SHIPMENT_STATES
 from ecom_cli.demo.plan import TOO_MANY
-from ecom_cli.money import digits
+from ecom_cli.shop.api import FORCED, ITEM_PATTERN, ORDER_NAMESPACE, parse_line
+from ecom_cli.shop.caller import LOCAL_OWNER, ROLE_SESSION
+from ecom_cli.shop.money import digits
 from ecom_cli.workspace import find_root
 
 ROOT = find_root(Path(__file__).resolve().parent)

@@ -10,7 +10,8 @@ import pytest
 from templates import house
 from templates.template import FILES, Json, Template, condition_values, some, statements, sub
 
-from ecom_cli import aws, stacks
+from ecom_cli import aws
+from ecom_cli.delivery import stacks
 from ecom_cli.lint.scope import BY_HAND
 
 from .registry import ASKED

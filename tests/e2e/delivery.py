@@ -15,15 +15,15 @@ from types import TracebackType
 from typing import Any
 
 from e2e.system import eventually
-from ecom_cli.api import Api, ApiError, Line
 from ecom_cli.aws import Stage
 from ecom_cli.demo.customers import PASSING
 from ecom_cli.git import Git
-from ecom_cli.money import to_minor
 from ecom_cli.release.making import release
 from ecom_cli.release.plan import plan
-from ecom_cli.shelves import Item, Shelves
-from ecom_cli.tables import ORDERS, PAYMENTS, Row, get_many
+from ecom_cli.shop.api import Api, ApiError, Line
+from ecom_cli.shop.money import to_minor
+from ecom_cli.shop.shelves import Item, Shelves
+from ecom_cli.shop.tables import ORDERS, PAYMENTS, Row, get_many
 from ecom_cli.workspace import load, workspace
 
 SERVICE = "payment-service"

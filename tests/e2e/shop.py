@@ -15,14 +15,14 @@ import httpx
 
 from e2e import description
 from e2e.system import DEAD_LETTER_QUEUES, Event, Mail, System, eventually, take
-from ecom_cli.api import Line, force_key, order_body, order_id_of
-from ecom_cli.caller import LOCAL_OWNER
 from ecom_cli.demo.invariants import Tables, broken, messages
 from ecom_cli.demo.run import read_tables
-from ecom_cli.money import to_minor
-from ecom_cli.orders import is_closed
-from ecom_cli.shelves import Item, Shelves
-from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, Row, get_many, typed
+from ecom_cli.shop.api import Line, force_key, order_body, order_id_of
+from ecom_cli.shop.caller import LOCAL_OWNER
+from ecom_cli.shop.money import to_minor
+from ecom_cli.shop.orders import is_closed
+from ecom_cli.shop.shelves import Item, Shelves
+from ecom_cli.shop.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, Row, get_many, typed
 
 CURRENCY = "USD"
 SECONDS = 60.0

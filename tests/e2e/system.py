@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from iam.calls import Place, Use, read
 
 from ecom_cli.aws import EMULATOR_REGION, LOCAL_STAGE, Stage
-from ecom_cli.deploy import deploy
+from ecom_cli.delivery.deploy import deploy
 from ecom_cli.emulator import Running, start, stop
 from ecom_cli.progress import Reporter
 

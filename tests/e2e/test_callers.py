@@ -14,14 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from ecom_cli.api import Api, Line
 from ecom_cli.aws import EMULATOR_REGION, Stage
-from ecom_cli.caller import Bearer, SigV4
-from ecom_cli.deploy import deploy
+from ecom_cli.delivery.deploy import deploy
 from ecom_cli.emulator import start, stop
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
-from ecom_cli.tables import ORDERS, scan
+from ecom_cli.shop.api import Api, Line
+from ecom_cli.shop.caller import Bearer, SigV4
+from ecom_cli.shop.tables import ORDERS, scan
 
 PASSWORD = "Abcdef1!x"  # pragma: allowlist secret  # of users of an emulator
 BASKET = ([Line("ITEM_ID-02")], 5199, "USD")

@@ -10,8 +10,8 @@ import httpx
 
 from e2e.shop import Order, Shop
 from e2e.system import DEAD_LETTER_QUEUES
-from ecom_cli.erasure import erase
-from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, scan
+from ecom_cli.shop.erasure import erase
+from ecom_cli.shop.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, scan
 from ecom_common.telemetry import FIELDS
 
 OTHER = "arn:aws:iam::000000000000:user/somebody-else"

@@ -12,12 +12,12 @@ import pytest
 from e2e.delivery import SERVICE, Clone, Customers, clone_with_releases
 from e2e.system import System
 from ecom_cli.aws import Stage
+from ecom_cli.delivery.deploy import deploy
+from ecom_cli.delivery.destroy import destroy
+from ecom_cli.delivery.stacks import Stack
 from ecom_cli.demo.invariants import broken, messages
 from ecom_cli.demo.run import read_tables
-from ecom_cli.deploy import deploy
-from ecom_cli.destroy import destroy
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Stack
 from ecom_cli.workspace import load
 
 QUIET = Reporter(quiet=True)

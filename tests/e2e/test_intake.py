@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from e2e.shop import Shop
-from ecom_cli.tables import ORDERS, scan
+from ecom_cli.shop.tables import ORDERS, scan
 
 
 def body(**fields: Any) -> bytes:

@@ -6,9 +6,9 @@ import json
 
 from e2e.shop import Shop
 from e2e.system import eventually
-from ecom_cli.catalogue import load_sample_catalogue
-from ecom_cli.orders import is_closed
-from ecom_cli.shelves import Shelves
+from ecom_cli.shop.catalogue import load_sample_catalogue
+from ecom_cli.shop.orders import is_closed
+from ecom_cli.shop.shelves import Shelves
 
 
 def test_an_order_is_shipped_and_its_customer_told(shop: Shop) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from ecom_cli.tables import typed
+from ecom_cli.shop.tables import typed
 from simulation.invariants import Violation, Watch
 from simulation.sealed import seal
 from simulation.tables import Change, Item
@@ -99,7 +99,7 @@ class Story:
 
     def row(self, table: str, key: str = ORDER) -> dict[str, Any]:
         """A row as it stands, as plain Python."""
-        from ecom_cli.tables import plain
+        from ecom_cli.shop.tables import plain
 
         return plain(self.tables[table][key])
 

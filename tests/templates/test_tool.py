@@ -8,7 +8,7 @@ import pytest
 
 from ecom_cli.aws import Stage
 from ecom_cli.build import LAMBDA_PLATFORM, LAMBDA_PYTHON
-from ecom_cli.stateful import HOLDS
+from ecom_cli.delivery.stateful import HOLDS
 from ecom_cli.templates import Template, parse_template
 from ecom_cli.workspace import Member, workspace
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ecom_cli import build, cli, deploy, deploy_command, testing
+from ecom_cli import build, cli, testing
 from ecom_cli import workspace as workspaces
+from ecom_cli.delivery import deploy, deploy_command
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
 from ecom_cli.workspace import Workspace, load

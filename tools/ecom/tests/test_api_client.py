@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ecom_cli.api import (
+from ecom_cli.aws import Stage
+from ecom_cli.errors import EcomError
+from ecom_cli.shop.api import (
     FORCED,
     Api,
     ApiError,
@@ -21,9 +23,7 @@ from ecom_cli.api import (
     order_id_of,
     parse_line,
 )
-from ecom_cli.aws import Stage
-from ecom_cli.caller import SigV4
-from ecom_cli.errors import EcomError
+from ecom_cli.shop.caller import SigV4
 
 URL = "http://api.example/v1/orders"
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
-from ecom_cli.api import Line
 from ecom_cli.errors import EcomError
-from ecom_cli.orders import app, default_amount, is_closed, journey, timeline
-from ecom_cli.shelves import Item
+from ecom_cli.shop.api import Line
+from ecom_cli.shop.orders import app, default_amount, is_closed, journey, timeline
+from ecom_cli.shop.shelves import Item
 
 LAMP = Item("lamp", "Desk lamp", 5199, "USD", 15, 15)
 LAPTOP = Item("laptop", "Laptop", 119900, "USD", 15, 15)

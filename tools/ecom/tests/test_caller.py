@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from ecom_cli.aws import Stage
-from ecom_cli.caller import TOKEN_VARIABLE, SigV4, auth_of, owner_of, principal_of, subject_of
 from ecom_cli.errors import EcomError
+from ecom_cli.shop.caller import TOKEN_VARIABLE, SigV4, auth_of, owner_of, principal_of, subject_of
 
 DEV = Stage("dev", "eu-central-1", "http://127.0.0.1:1")
 LOCAL = Stage("local", "eu-central-1", "http://127.0.0.1:1")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ecom_cli.api import Line
 from ecom_cli.demo.board import Board, percentile
 from ecom_cli.demo.plan import Planned
 from ecom_cli.demo.report import Report
+from ecom_cli.shop.api import Line
 
 
 def planned(number: int) -> Planned:

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 import httpx
 import pytest
 
-from ecom_cli.api import FORCED, Api, Line, order_id_of
-from ecom_cli.caller import LOCAL_OWNER
 from ecom_cli.demo import customers as under_test
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.customers import Customers, keys_for
 from ecom_cli.demo.plan import Planned
+from ecom_cli.shop.api import FORCED, Api, Line, order_id_of
+from ecom_cli.shop.caller import LOCAL_OWNER
 
 
 def planned(

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from ecom_cli.api import FORCED, Line
 from ecom_cli.demo.plan import SHARES, TOO_MANY, make_plan, needed_stock
+from ecom_cli.shop.api import FORCED, Line
 
 PRICES = {f"ITEM_ID-{number:02d}": number * 100 + 99 for number in range(1, 16)}
 

@@ -9,7 +9,6 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ecom_cli.api import Line
 from ecom_cli.aws import Stage
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.mailbox import TOPICS, Mailbox, parse_mail
@@ -17,7 +16,8 @@ from ecom_cli.demo.picture import LANES, PlainView, picture
 from ecom_cli.demo.plan import Planned
 from ecom_cli.demo.report import Report, page
 from ecom_cli.demo.run import READS, lasting
-from ecom_cli.orders import STYLES
+from ecom_cli.shop.api import Line
+from ecom_cli.shop.orders import STYLES
 
 MINE = "1b4e28ba-2fa1-51d2-a83f-b9a761bda4a9"
 OTHER = "9c5b94b1-35ad-59bb-b118-8e8fc24abf80"

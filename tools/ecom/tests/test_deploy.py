@@ -7,13 +7,13 @@ import uuid
 import pytest
 
 from ecom_cli.aws import Stage
-from ecom_cli.changesets import Change, ChangeSet
-from ecom_cli.deploy import Deployed, deploy
-from ecom_cli.destroy import _empty, destroy
+from ecom_cli.delivery.changesets import Change, ChangeSet
+from ecom_cli.delivery.deploy import Deployed, deploy
+from ecom_cli.delivery.destroy import _empty, destroy
+from ecom_cli.delivery.parameters import presets
+from ecom_cli.delivery.stacks import Stack
 from ecom_cli.errors import EcomError
-from ecom_cli.parameters import presets
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Stack
 from ecom_cli.workspace import Workspace, load
 
 QUEUES = """

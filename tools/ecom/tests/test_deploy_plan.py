@@ -8,17 +8,17 @@ import uuid
 
 import pytest
 
-from ecom_cli import deploy_command
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import Bucket
-from ecom_cli.changesets import Change
-from ecom_cli.deploy import deploy, plan
+from ecom_cli.delivery import deploy_command
+from ecom_cli.delivery.bucket import Bucket
+from ecom_cli.delivery.changesets import Change
+from ecom_cli.delivery.deploy import deploy, plan
+from ecom_cli.delivery.plan import Plan, Step
+from ecom_cli.delivery.stacks import Stack
+from ecom_cli.delivery.stateful import HOLDS, losses
+from ecom_cli.delivery.tags import running
 from ecom_cli.errors import EcomError
-from ecom_cli.plan import Plan, Step
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Stack
-from ecom_cli.stateful import HOLDS, losses
-from ecom_cli.tags import running
 from ecom_cli.workspace import Workspace, load
 
 INBOX = """

@@ -9,18 +9,18 @@ import uuid
 import pytest
 from typer.testing import CliRunner
 
-from ecom_cli import rollback_command
-from ecom_cli.artifacts import wanted
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import Bucket
-from ecom_cli.deploy import deploy, plan
+from ecom_cli.delivery import rollback_command
+from ecom_cli.delivery.artifacts import wanted
+from ecom_cli.delivery.bucket import Bucket
+from ecom_cli.delivery.deploy import deploy, plan
+from ecom_cli.delivery.releases import Service, on_stage, stages
+from ecom_cli.delivery.rollback import plan as going_back
+from ecom_cli.delivery.rollback import rollback
+from ecom_cli.delivery.stacks import Stack
+from ecom_cli.delivery.tags import KEPT_RELEASES, Running, running, tags_for
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
-from ecom_cli.releases import Service, on_stage, stages
-from ecom_cli.rollback import plan as going_back
-from ecom_cli.rollback import rollback
-from ecom_cli.stacks import Stack
-from ecom_cli.tags import KEPT_RELEASES, Running, running, tags_for
 from ecom_cli.workspace import Workspace
 
 TOY, BASE = "toy-service", "base-infra"
@@ -262,7 +262,7 @@ def test_the_way_back_can_be_looked_at_first(stage, repo):
 def test_a_plan_of_the_way_back_is_all_that_is_asked_for(stage, repo, monkeypatch):
     run(stage, repo, BASE, f"{TOY}@1.1.0")
     run(stage, repo, f"{TOY}@1.2.0")
-    monkeypatch.setattr("ecom_cli.rollback.workspace", lambda: repo)
+    monkeypatch.setattr("ecom_cli.delivery.rollback.workspace", lambda: repo)
     where = ["--stage", stage.name, "--endpoint-url", stage.endpoint_url]
     told = CliRunner().invoke(rollback_command.command, [TOY, *where, "--plan"])
     assert "toy-service/v1.2.0 → toy-service/v1.1.0" in told.stdout
@@ -389,7 +389,7 @@ def test_a_stack_of_an_older_deployer_runs_a_tree():
 
 
 def test_the_table_says_it_in_a_line_for_each_service(capsys, monkeypatch):
-    from ecom_cli.releases_command import _show
+    from ecom_cli.delivery.releases_command import _show
 
     monkeypatch.setenv("COLUMNS", "120")
     since = "2026-11-22T16:52:26Z"

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ecom_cli.artifacts import wanted
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import Bucket
-from ecom_cli.deploy import Deployment, deploy
+from ecom_cli.delivery.artifacts import wanted
+from ecom_cli.delivery.bucket import Bucket
+from ecom_cli.delivery.deploy import Deployment, deploy
+from ecom_cli.delivery.planning import Planner
+from ecom_cli.delivery.rollback import rollback
+from ecom_cli.delivery.stacks import Stack
+from ecom_cli.delivery.tags import running
 from ecom_cli.errors import EcomError
-from ecom_cli.planning import Planner
 from ecom_cli.progress import Reporter
-from ecom_cli.rollback import rollback
-from ecom_cli.stacks import Stack
-from ecom_cli.tags import running
 from ecom_cli.workspace import Workspace
 
 TOY, BASE = "toy-service", "base-infra"

@@ -124,7 +124,7 @@ def test_one_that_cannot_start_shows_its_log(home, monkeypatch, tmp_path):
 
 
 def test_the_functions_processes_end_with_it(home, zip_repo):
-    from ecom_cli.deploy import deploy
+    from ecom_cli.delivery.deploy import deploy
     from ecom_cli.progress import Reporter
 
     state, _ = emulator.ensure_started()
@@ -193,7 +193,7 @@ def test_its_surroundings_know_nothing_of_the_users_aws_settings(home, monkeypat
 def test_the_status_of_a_stage_counts_messages(emulator, make_repo, monkeypatch):
     import uuid
 
-    from ecom_cli.deploy import deploy
+    from ecom_cli.delivery.deploy import deploy
     from ecom_cli.progress import Reporter
 
     queue = "Parameters: {Stage: {Type: String}}\nResources: {Inbox: {Type: 'AWS::SQS::Queue'}}\n"

@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from ecom_cli import orders
 from ecom_cli.aws import Stage
-from ecom_cli.erasure import erase
 from ecom_cli.errors import EcomError
-from ecom_cli.tables import plain, typed
+from ecom_cli.shop import orders
+from ecom_cli.shop.erasure import erase
+from ecom_cli.shop.tables import plain, typed
 
 ORDER = {"orderId": "order-1", "status": "PAID", "rank": 30, "sealedCustomer": b"sealed", "amount": 5199}
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ecom_cli.aws import Stage
-from ecom_cli.changesets import Request
-from ecom_cli.stacks import ROLE_VARIABLE, Stack
+from ecom_cli.delivery.changesets import Request
+from ecom_cli.delivery.stacks import ROLE_VARIABLE, Stack
 
 ROLE = "arn:aws:iam::111122223333:role/cloudformation-ecom-dev"
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ecom_cli.money import MOST_MINOR, from_minor, shown, to_minor
+from ecom_cli.shop.money import MOST_MINOR, from_minor, shown, to_minor
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from ecom_cli import catalogue, stock
 from ecom_cli.aws import Stage
-from ecom_cli.catalogue import load_catalogue, load_sample_catalogue, read_catalogue
 from ecom_cli.errors import EcomError
-from ecom_cli.shelves import Item, Shelves
+from ecom_cli.shop import catalogue, stock
+from ecom_cli.shop.catalogue import load_catalogue, load_sample_catalogue, read_catalogue
+from ecom_cli.shop.shelves import Item, Shelves
 from ecom_cli.workspace import find_root
 
 TABLE = "ecom-test-inventory"

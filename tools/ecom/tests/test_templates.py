@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from ecom_cli.delivery.schedule import in_order
 from ecom_cli.errors import EcomError
-from ecom_cli.schedule import in_order
 from ecom_cli.templates import parse_template
 
 

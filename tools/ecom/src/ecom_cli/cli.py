@@ -103,31 +103,31 @@ def down() -> None:
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def order(ctx: typer.Context) -> None:
     """Place orders, follow them, cancel them, erase whom they are for."""
-    _hand_on(ctx, "ecom_cli.orders", "app")
+    _hand_on(ctx, "ecom_cli.shop.orders", "app")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def stock(ctx: typer.Context) -> None:
     """Look at the stock, add items, book deliveries and corrections."""
-    _hand_on(ctx, "ecom_cli.stock", "app")
+    _hand_on(ctx, "ecom_cli.shop.stock", "app")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def deploy(ctx: typer.Context) -> None:
     """Show what would change, then deploy: the working tree, or releases to the byte."""
-    _hand_on(ctx, "ecom_cli.deploy_command", "command")
+    _hand_on(ctx, "ecom_cli.delivery.deploy_command", "command")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def rollback(ctx: typer.Context) -> None:
     """Go back to the release that ran before; rows and messages stay."""
-    _hand_on(ctx, "ecom_cli.rollback_command", "command")
+    _hand_on(ctx, "ecom_cli.delivery.rollback_command", "command")
 
 
 @app.command(add_help_option=False, context_settings=_ALL_ARGUMENTS)
 def releases(ctx: typer.Context) -> None:
     """What runs on each stage, since when, how far behind, what was changed by hand."""
-    _hand_on(ctx, "ecom_cli.releases_command", "command")
+    _hand_on(ctx, "ecom_cli.delivery.releases_command", "command")
 
 
 @app.command()
@@ -143,8 +143,8 @@ def destroy(
 
     On a production stage tables stay; elsewhere they are deleted with their stacks.
     """
-    from ecom_cli import destroy as destroyer
     from ecom_cli.aws import resolve_stage
+    from ecom_cli.delivery import destroy as destroyer
     from ecom_cli.progress import Reporter
 
     where = resolve_stage(stage, region, endpoint_url)
@@ -168,7 +168,7 @@ def build(
 ) -> None:
     """Build the functions' zips. The same sources and pins give the same bytes."""
     from ecom_cli import build as builder
-    from ecom_cli.artifacts import selected
+    from ecom_cli.delivery.artifacts import selected
     from ecom_cli.workspace import workspace
 
     repo = workspace()

@@ -8,11 +8,11 @@ from typing import Any
 
 from ecom_cli import emulator
 from ecom_cli.aws import EMULATOR_REGION, LOCAL_STAGE, Stage, resolve_stage
-from ecom_cli.deploy import Deployed, deploy
+from ecom_cli.delivery.deploy import Deployed, deploy
+from ecom_cli.delivery.stacks import Stack
 from ecom_cli.errors import EcomError, explained
 from ecom_cli.localstate import running_emulator
 from ecom_cli.progress import Reporter
-from ecom_cli.stacks import Stack
 from ecom_cli.workspace import workspace
 
 QUEUE_COUNTS = {
@@ -71,7 +71,7 @@ def up(report: Reporter, region: str | None = None) -> tuple[Stage, list[Deploye
 
 
 def _up(report: Reporter, region: str | None) -> tuple[Stage, list[Deployed]]:
-    from ecom_cli.catalogue import load_sample_catalogue
+    from ecom_cli.shop.catalogue import load_sample_catalogue
 
     if not (running_emulator(workspace().state)):
         report.say("Starting the emulator (the first time, its environment is made: some seconds) …")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecom_cli.demo.plan import Planned
-from ecom_cli.orders import is_closed, parse_time
+from ecom_cli.shop.orders import is_closed, parse_time
 
 Row = Mapping[str, Any]
 

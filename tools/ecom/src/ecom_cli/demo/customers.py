@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from ecom_cli.api import Answer, Api, ApiError, force_key, order_id_of
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.plan import Planned
+from ecom_cli.shop.api import Answer, Api, ApiError, force_key, order_id_of
 
 TRIES = 8
 FIRST_PAUSE_SECONDS = 0.2

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecom_cli.demo.board import Board, Track
-from ecom_cli.money import shown
-from ecom_cli.orders import STYLES, journey, words
+from ecom_cli.shop.money import shown
+from ecom_cli.shop.orders import STYLES, journey, words
 
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the way out", ("PLACED", "RESERVED", "PAID", "SHIPPED")),

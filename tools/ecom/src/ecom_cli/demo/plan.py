@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ecom_cli.api import Line
+from ecom_cli.shop.api import Line
 
 Kind = Literal["plain", "wrong amount", "too many", "cancelled", "forced"]
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecom_cli.demo.board import Track, percentile
-from ecom_cli.orders import ENDS, STYLES, journey, words
+from ecom_cli.shop.orders import ENDS, STYLES, journey, words
 
 BAR = 24
 MILLISECONDS = 1000

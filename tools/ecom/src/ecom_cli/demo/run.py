@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ecom_cli.api import Api
 from ecom_cli.aws import Stage
-from ecom_cli.caller import owner_of
-from ecom_cli.catalogue import load_sample_catalogue, read_catalogue, sample_catalogue
 from ecom_cli.demo.board import Board
 from ecom_cli.demo.customers import Customers, keys_for
 from ecom_cli.demo.invariants import Tables, broken
@@ -20,8 +17,11 @@ from ecom_cli.demo.picture import View
 from ecom_cli.demo.plan import make_plan, needed_stock
 from ecom_cli.demo.report import Report
 from ecom_cli.errors import EcomError
-from ecom_cli.shelves import Item, Shelves
-from ecom_cli.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, get_many, scan
+from ecom_cli.shop.api import Api
+from ecom_cli.shop.caller import owner_of
+from ecom_cli.shop.catalogue import load_sample_catalogue, read_catalogue, sample_catalogue
+from ecom_cli.shop.shelves import Item, Shelves
+from ecom_cli.shop.tables import INVENTORY, ORDERS, PAYMENTS, SHIPMENTS, get_many, scan
 
 POLL_SECONDS = 0.2
 POLL_SECONDS_AWS = 1.0

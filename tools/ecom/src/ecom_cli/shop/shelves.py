@@ -8,8 +8,8 @@ from typing import Any
 
 from ecom_cli.aws import Stage
 from ecom_cli.errors import EcomError
-from ecom_cli.money import from_minor
-from ecom_cli.tables import INVENTORY, get_many, plain, scan, typed
+from ecom_cli.shop.money import from_minor
+from ecom_cli.shop.tables import INVENTORY, get_many, plain, scan, typed
 
 MOST = 1_000_000_000
 """No shelf holds more: a quantity beyond it is a slip of the hand."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ecom_cli.aws import Stage
-from ecom_cli.changesets import ChangeSet, Request, read_change
+from ecom_cli.delivery.changesets import ChangeSet, Request, read_change
 from ecom_cli.errors import EcomError
 
 INLINE_TEMPLATE_BYTES = 51_200  # CreateChangeSet: TemplateBody; a longer one has to lie in a bucket

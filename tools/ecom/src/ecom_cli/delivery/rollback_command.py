@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecom_cli.deploy_command import (
+from ecom_cli.delivery.deploy_command import (
     AllowReplaceOption,
     PlanOption,
     YesOption,
@@ -54,8 +54,8 @@ another service needs what the newer release brought. Doing it twice goes back t
 version with --to, so that repeating it changes nothing.
     """
     from ecom_cli.aws import resolve_stage
+    from ecom_cli.delivery.rollback import plan, rollback
     from ecom_cli.progress import Reporter
-    from ecom_cli.rollback import plan, rollback
 
     where = resolve_stage(stage, region, endpoint_url)
     report = Reporter()

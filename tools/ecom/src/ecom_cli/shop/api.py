@@ -17,9 +17,9 @@ from urllib.parse import quote
 import httpx
 
 from ecom_cli.aws import Stage
-from ecom_cli.caller import TOKEN_VARIABLE, auth_of
 from ecom_cli.errors import EcomError
-from ecom_cli.money import from_minor
+from ecom_cli.shop.caller import TOKEN_VARIABLE, auth_of
+from ecom_cli.shop.money import from_minor
 
 TIMEOUT_SECONDS = 30.0
 PAGE = 50

@@ -38,7 +38,7 @@ def _command(
 
     It is read from the tags of the stacks. A function whose code is not the zip that was deployed is named.
     """
-    from ecom_cli import releases
+    from ecom_cli.delivery import releases
     from ecom_cli.workspace import workspace
 
     place = resolve_stage(stage, region, endpoint_url)

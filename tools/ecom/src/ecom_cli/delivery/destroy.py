@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ecom_cli.artifacts import selected
 from ecom_cli.aws import Stage
+from ecom_cli.delivery.artifacts import selected
+from ecom_cli.delivery.schedule import in_order
+from ecom_cli.delivery.stacks import Stack
 from ecom_cli.errors import EcomError
 from ecom_cli.progress import Reporter
-from ecom_cli.schedule import in_order
-from ecom_cli.stacks import Stack
 from ecom_cli.templates import parse_template
 from ecom_cli.workspace import Member, Workspace, workspace
 

@@ -16,14 +16,14 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ecom_cli.api import FORCED, Api, ApiError, Line, amount_of, force_key, parse_line
 from ecom_cli.aws import Stage, resolve_stage
-from ecom_cli.caller import owner_of
-from ecom_cli.erasure import erase as erasing
 from ecom_cli.errors import EcomError
-from ecom_cli.money import shown, to_minor
 from ecom_cli.options import JsonOption, RegionOption, StageOption
-from ecom_cli.shelves import Item, Shelves
+from ecom_cli.shop.api import FORCED, Api, ApiError, Line, amount_of, force_key, parse_line
+from ecom_cli.shop.caller import owner_of
+from ecom_cli.shop.erasure import erase as erasing
+from ecom_cli.shop.money import shown, to_minor
+from ecom_cli.shop.shelves import Item, Shelves
 
 POLL_SECONDS = 0.3
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")

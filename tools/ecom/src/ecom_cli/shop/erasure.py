@@ -8,7 +8,7 @@ from typing import Any
 
 from ecom_cli.aws import Stage
 from ecom_cli.errors import EcomError
-from ecom_cli.tables import ORDERS, plain, typed
+from ecom_cli.shop.tables import ORDERS, plain, typed
 
 
 @dataclass(frozen=True)

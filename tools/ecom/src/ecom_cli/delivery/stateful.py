@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ecom_cli.aws import Stage
-from ecom_cli.changesets import Change
+from ecom_cli.delivery.changesets import Change
 
 QUEUE = "AWS::SQS::Queue"
 HOLDS = {

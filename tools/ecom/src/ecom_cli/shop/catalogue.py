@@ -9,8 +9,8 @@ from typing import Any
 
 from ecom_cli.aws import Stage
 from ecom_cli.errors import EcomError
-from ecom_cli.money import to_minor
-from ecom_cli.shelves import MOST, Item, Shelves
+from ecom_cli.shop.money import to_minor
+from ecom_cli.shop.shelves import MOST, Item, Shelves
 
 CATALOGUE = Path("packages") / "inventory-service" / "catalogue.json"
 CURRENCY_LETTERS = 3
@@ -80,7 +80,7 @@ def parse_currency(text: str) -> str:
 
 def parse_item_id(text: str) -> str:
     """An item id as the API takes it. Raises EcomError on anything else."""
-    from ecom_cli.api import ITEM_PATTERN
+    from ecom_cli.shop.api import ITEM_PATTERN
 
     if not ITEM_PATTERN.fullmatch(text):
         raise EcomError(f"{text!r} is not an item id.", "It looks like ITEM_ID-02.")

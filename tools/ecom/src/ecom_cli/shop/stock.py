@@ -11,11 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from ecom_cli.aws import resolve_stage
-from ecom_cli.catalogue import load_catalogue, parse_currency, parse_item_id, parse_price, sample_catalogue
 from ecom_cli.errors import EcomError
-from ecom_cli.money import shown
 from ecom_cli.options import JsonOption, RegionOption, StageOption
-from ecom_cli.shelves import MOST, Item, Shelves
+from ecom_cli.shop.catalogue import (
+    load_catalogue,
+    parse_currency,
+    parse_item_id,
+    parse_price,
+    sample_catalogue,
+)
+from ecom_cli.shop.money import shown
+from ecom_cli.shop.shelves import MOST, Item, Shelves
 
 app = typer.Typer(
     no_args_is_help=True,

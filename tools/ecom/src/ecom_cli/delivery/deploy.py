@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ecom_cli.artifacts import Artifact, wanted
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import BASE, Bucket, contract_key
+from ecom_cli.delivery.artifacts import Artifact, wanted
+from ecom_cli.delivery.bucket import BASE, Bucket, contract_key
+from ecom_cli.delivery.plan import UNCHANGED, Plan, Step, refuse_losses
+from ecom_cli.delivery.planning import Planner
+from ecom_cli.delivery.schedule import in_order
+from ecom_cli.delivery.stacks import Stack
 from ecom_cli.errors import EcomError
-from ecom_cli.plan import UNCHANGED, Plan, Step, refuse_losses
-from ecom_cli.planning import Planner
 from ecom_cli.progress import Reporter
-from ecom_cli.schedule import in_order
-from ecom_cli.stacks import Stack
 from ecom_cli.workspace import Workspace, workspace
 
 Confirm = Callable[[Plan], bool]

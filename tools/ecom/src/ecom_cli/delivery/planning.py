@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecom_cli import build as builder
-from ecom_cli import fit, parameters
-from ecom_cli.artifacts import Artifact, Wanted, from_release, from_tree, with_code
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import BASE, MANIFEST, Bucket
-from ecom_cli.changesets import ChangeSet, Request
+from ecom_cli.delivery import fit, parameters
+from ecom_cli.delivery.artifacts import Artifact, Wanted, from_release, from_tree, with_code
+from ecom_cli.delivery.bucket import BASE, MANIFEST, Bucket
+from ecom_cli.delivery.changesets import ChangeSet, Request
+from ecom_cli.delivery.plan import Plan, Step, step_for
+from ecom_cli.delivery.schedule import in_order
+from ecom_cli.delivery.stacks import INLINE_TEMPLATE_BYTES, NEVER_CREATED, Stack
+from ecom_cli.delivery.stateful import losses
+from ecom_cli.delivery.tags import Running, running, tags_for
 from ecom_cli.errors import EcomError, explained
-from ecom_cli.plan import Plan, Step, step_for
 from ecom_cli.progress import Reporter
-from ecom_cli.schedule import in_order
-from ecom_cli.stacks import INLINE_TEMPLATE_BYTES, NEVER_CREATED, Stack
-from ecom_cli.stateful import losses
-from ecom_cli.tags import Running, running, tags_for
 from ecom_cli.templates import parse_template
 from ecom_cli.workspace import Workspace
 

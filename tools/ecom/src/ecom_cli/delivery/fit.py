@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import Bucket, contract_key
 from ecom_cli.contracts import Contract, misfits
+from ecom_cli.delivery.bucket import Bucket, contract_key
+from ecom_cli.delivery.tags import running
 from ecom_cli.errors import EcomError
-from ecom_cli.tags import running
 
 
 class MisfitError(EcomError):

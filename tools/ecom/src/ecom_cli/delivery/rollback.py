@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ecom_cli.aws import Stage
-from ecom_cli.deploy import Confirm, Deployed, deploy
-from ecom_cli.deploy import plan as planned
+from ecom_cli.delivery.deploy import Confirm, Deployed, deploy
+from ecom_cli.delivery.deploy import plan as planned
+from ecom_cli.delivery.fit import MisfitError
+from ecom_cli.delivery.plan import Plan
+from ecom_cli.delivery.stacks import Stack
+from ecom_cli.delivery.tags import Running, running
 from ecom_cli.errors import EcomError
-from ecom_cli.fit import MisfitError
-from ecom_cli.plan import Plan
 from ecom_cli.progress import Reporter
 from ecom_cli.release.versions import named
-from ecom_cli.stacks import Stack
-from ecom_cli.tags import Running, running
 from ecom_cli.workspace import Workspace, workspace
 
 

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ecom_cli.artifacts import DIST_FOLDER, without_changes
 from ecom_cli.aws import Stage
-from ecom_cli.bucket import MANIFEST, Bucket
-from ecom_cli.deploy import code_of
-from ecom_cli.drift import Drift, detect
+from ecom_cli.delivery.artifacts import DIST_FOLDER, without_changes
+from ecom_cli.delivery.bucket import MANIFEST, Bucket
+from ecom_cli.delivery.deploy import code_of
+from ecom_cli.delivery.drift import Drift, detect
+from ecom_cli.delivery.stacks import NEVER_CREATED, Stack
+from ecom_cli.delivery.tags import Running, running
 from ecom_cli.errors import EcomError, explained
 from ecom_cli.git import Git
-from ecom_cli.stacks import NEVER_CREATED, Stack
-from ecom_cli.tags import Running, running
 from ecom_cli.workspace import Member, Workspace
 
 AT_ONCE = 8

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecom_cli.artifacts import Artifact
 from ecom_cli.aws import Stage
-from ecom_cli.changesets import Change, ChangeSet
+from ecom_cli.delivery.artifacts import Artifact
+from ecom_cli.delivery.changesets import Change, ChangeSet
+from ecom_cli.delivery.stacks import NEVER_CREATED, Stack
+from ecom_cli.delivery.tags import Running, running
 from ecom_cli.errors import EcomError
-from ecom_cli.stacks import NEVER_CREATED, Stack
-from ecom_cli.tags import Running, running
 
 UNCHANGED = "unchanged"
 

@@ -70,7 +70,7 @@ def deploy(
 or from what the stage keeps. First the changes of all stacks are shown in plain words; on AWS you are asked \
 then. Parameters that were set before are kept. A stack that is up to date is left alone.
     """
-    from ecom_cli import deploy as deployer
+    from ecom_cli.delivery import deploy as deployer
     from ecom_cli.progress import Reporter
 
     given = dict(_parameter(text) for text in param or ())

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecom_cli import build as builder
-from ecom_cli.bucket import Bucket
 from ecom_cli.contracts import Contract, contract_of
+from ecom_cli.delivery.bucket import Bucket
 from ecom_cli.errors import EcomError
 from ecom_cli.git import Git
 from ecom_cli.release.versions import named

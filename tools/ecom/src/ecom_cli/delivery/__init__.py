@@ -1,0 +1,1 @@
+"""Stacks, and what goes into them: plan, deploy, roll back, destroy, and what runs where."""
