@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ecom_cli.aws import LOCAL_STAGE, Stage, resolve_stage
+from ecom_cli.aws import Stage, resolve_stage
 
 MOST_ORDERS = 20_000
 
@@ -43,7 +43,10 @@ def demo(
         float, typer.Option("--timeout", min=1, help="Seconds without a move until an order is stuck.")
     ] = 240,
     stage: Annotated[
-        str | None, typer.Option("--stage", "-s", help="Default: the local one, brought up if need be.")
+        str | None,
+        typer.Option(
+            "--stage", "-s", help="Taken as it stands. Default: the local one, brought up from here."
+        ),
     ] = None,
     region: Annotated[
         str | None, typer.Option("--region", help="AWS region. Default: your profile's.")
@@ -80,9 +83,15 @@ first, and the report says by how much.
 
 
 def _up(stage: str | None, region: str | None) -> Stage:
-    """The stage to order from. The local one is brought up first, unless another emulator is named."""
-    if stage in (None, LOCAL_STAGE) and not os.environ.get("AWS_ENDPOINT_URL"):
-        from ecom_cli import local
+    """The stage to order from, as it stands where it was named; without a name the local one is brought up.
+
+    Bringing it up deploys the working tree: over releases, too, which somebody who names the stage may be
+    trying out there.
+    """
+    from ecom_cli import local
+
+    unnamed = stage is None and not os.environ.get("AWS_ENDPOINT_URL")
+    if unnamed or local.local_is_down(stage, None):
         from ecom_cli.progress import Reporter
 
         return local.up(Reporter(), region)[0]
