@@ -96,6 +96,8 @@ app = typer.Typer(
     help="Place orders, follow them, cancel them, erase whom they are for.",
 )
 
+WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until the order is closed.")]
+TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")]
 
 PLACE_EXAMPLES = """
@@ -129,8 +131,8 @@ def place(
     force: Annotated[
         str | None, typer.Option("--force", metavar="NAME", help=f"Simulated outcome: {', '.join(FORCED)}.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until the order is closed.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")] = 180,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 180,
     stage: StageOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
@@ -170,8 +172,8 @@ def place(
 @app.command("show", epilog="Example: [cyan]./ecom order show 5c0e… --wait[/]")
 def show(
     order_id: OrderArgument,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until the order is closed.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")] = 180,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 180,
     stage: StageOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
@@ -220,8 +222,8 @@ def list_(
 @app.command("cancel", epilog="Example: [cyan]./ecom order cancel 5c0e… --wait[/]")
 def cancel(
     order_id: OrderArgument,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until the order is closed.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")] = 180,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 180,
     stage: StageOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
